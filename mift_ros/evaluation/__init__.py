@@ -1,0 +1,1 @@
+"""Replay of recorded flights: bags, metrics, report."""

@@ -1,0 +1,1 @@
+"""Images to embeddings: the Embedder protocol, preprocessing, a file per runtime."""

@@ -1,0 +1,60 @@
+"""What every runtime offers, and the identity that travels with the weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.errors import ModelError
+
+METADATA_KEY = "mift"
+"""Key of the ONNX metadata property and of the checkpoint metadata that holds the identity as JSON."""
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    """Model name, preprocessing and provenance; the cache, the node and the evaluator read them from here only."""
+
+    name: str
+    variant: str
+    input_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    colour_order: str
+    interpolation: str
+    embedding_dim: int
+    regions: int
+    recipe: str
+    weights_sha256: str
+
+    def to_json(self) -> str:
+        """One-line JSON, the value stored under METADATA_KEY."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, where: str) -> ModelIdentity:
+        """Parse to_json's text; `where` names the file in the error."""
+        try:
+            raw: dict[str, Any] = json.loads(text)
+            wanted = {f.name for f in fields(cls)}
+            values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in wanted}
+            return cls(**values)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise ModelError(f"{where}: the model identity cannot be read ({error}); export the model again") from error
+
+
+class Embedder(Protocol):
+    """One image, one L2-normalised vector; the same for the cache builder and for flight."""
+
+    @property
+    def identity(self) -> ModelIdentity:
+        """Name, preprocessing and weights of the loaded model."""
+        ...
+
+    def embed(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Embed RGB images [B, H, W, 3] uint8; returns [B, embedding_dim] float32, each row of norm 1."""
+        ...

@@ -1,0 +1,1 @@
+"""From a frame and telemetry to a Fix or a Rejection: search, belief, refine, gate."""

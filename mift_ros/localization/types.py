@@ -1,0 +1,118 @@
+"""What goes into the localizer and what comes out: Frame and Telemetry in, Fix or Rejection out."""
+
+from __future__ import annotations
+
+import enum
+import math
+from dataclasses import dataclass, field
+from typing import Union
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.geometry.camera import CameraModel
+
+NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One exposure: `stamp_ns` of the exposure (ROS time), `image` RGB [H, W, 3] uint8, and the camera that took it."""
+
+    stamp_ns: int
+    image: npt.NDArray[np.uint8]
+    camera: CameraModel
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A position believed from elsewhere: WGS 84 degrees and one standard deviation per axis in metres."""
+
+    lat_deg: float
+    lon_deg: float
+    sigma_m: float
+
+
+@dataclass(frozen=True)
+class Telemetry:
+    """What the vehicle knows at the exposure; NaN or None is unknown.
+
+    Attitude is of the body (FLU) in ENU as in REP-103: `roll_rad` positive right side down, `pitch_rad` positive nose
+    down. `heading_deg` is clockwise from true north. `height_agl_m` is above the ground under the vehicle.
+    `odometry_enu_m` is an east/north position in metres from any fixed start, used only by its differences.
+    """
+
+    roll_rad: float = NAN
+    pitch_rad: float = NAN
+    heading_deg: float = NAN
+    height_agl_m: float = NAN
+    altitude_ellipsoid_m: float = NAN
+    odometry_enu_m: tuple[float, float] = (NAN, NAN)
+    prior: Prior | None = None
+
+
+class Reason(enum.Enum):
+    """Why there is no fix; closed: consumers may switch on it."""
+
+    NO_TELEMETRY = "no-telemetry"
+    BAD_IMAGE = "bad-image"
+    BLURRED = "blurred"
+    TEXTURELESS = "textureless"
+    OUT_OF_MAP = "out-of-map"
+    LOW_SIMILARITY = "low-similarity"
+    AMBIGUOUS = "ambiguous"
+    INCONSISTENT = "inconsistent"
+    STALE = "stale"
+
+
+@dataclass(frozen=True)
+class Match:
+    """What the decision rests on, for the debug image and the report.
+
+    `patch` is the rectified north-up ground patch [S, S, 3] uint8, `centre_m` its believed centre in the map frame.
+    """
+
+    patch: npt.NDArray[np.uint8]
+    centre_m: tuple[float, float]
+    size_m: float
+
+
+@dataclass(frozen=True)
+class Fix:
+    """Where the vehicle was at `stamp_ns`.
+
+    `orientation_enu` is the body to ENU quaternion (x, y, z, w), NaN when attitude or heading is unknown.
+    `covariance` [6, 6] is over (east, north, up, rotation about east, north, up) in m^2 and rad^2, always finite, with
+    very large variances for what is unknown; `covariance_calibrated` says whether it comes from held-out residuals.
+    `similarity` is the correlation of the match in [-1, 1], `margin` its distance to the best other place.
+    """
+
+    stamp_ns: int
+    lat_deg: float
+    lon_deg: float
+    altitude_ellipsoid_m: float
+    heading_deg: float
+    orientation_enu: tuple[float, float, float, float]
+    covariance: npt.NDArray[np.float64]
+    covariance_calibrated: bool
+    position_m: tuple[float, float]
+    similarity: float
+    margin: float
+    inliers: int
+    latency_s: float
+    match: Match | None = None
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """Why there is no fix for the frame at `stamp_ns`, with the numbers that led to it."""
+
+    stamp_ns: int
+    reason: Reason
+    detail: str
+    numbers: dict[str, float] = field(default_factory=dict)
+    latency_s: float = NAN
+    match: Match | None = None
+
+
+Result = Union[Fix, Rejection]

@@ -1,0 +1,1 @@
+"""Satellite maps: one MapSource interface, a file per format."""

@@ -1,0 +1,1 @@
+"""Fly a camera over a map: frames, telemetry and truth."""
