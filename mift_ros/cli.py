@@ -1,0 +1,83 @@
+"""The `mift` command: sub-commands are imported only when called, and every MiftError is one line and exit code 2."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from importlib.metadata import entry_points
+
+import typer
+
+from mift_ros import __version__
+from mift_ros.errors import MiftError
+
+GROUPS = {
+    "map": "Build, inspect and verify map caches.",
+    "simulate": "Fly a camera over a map and record a bag.",
+    "bag": "Make a bag out of geotagged photos, or look into one.",
+    "replay": "Replay a bag against a cache: metres, availability, false fixes, latency, report.",
+    "demo": "The whole path on an embedded world: map, cache, node, flight over DDS, report.",
+    "bench": "Measure this machine: inference, search.",
+}
+"""Commands of mift_ros itself, in mift_ros/commands/<name>.py."""
+
+PLUGINS = {
+    "model": "The MIFT network: parts, parameters, operations.",
+    "train": "Train weights.",
+    "export": "Weights to ONNX, checked for parity.",
+}
+"""Commands that other packages bring through the entry-point group `mift.commands`; help without importing them."""
+
+
+def _load(name: str) -> typer.Typer:
+    """Import the Typer app of one sub-command."""
+    if name in GROUPS:
+        app: typer.Typer = importlib.import_module(f"mift_ros.commands.{name}").app
+        return app
+    found = list(entry_points(group="mift.commands", name=name))
+    if not found:
+        raise MiftError(f"`mift {name}` is not installed: pip install 'mift_ros[train,export]'")
+    loaded: typer.Typer = found[0].load()
+    return loaded
+
+
+def _root(called: str | None) -> typer.Typer:
+    """The root command with the called group loaded and the others as help lines only."""
+    root = typer.Typer(
+        name="mift", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False,
+        help=f"mift_ros {__version__}: where is the drone when GNSS is gone.",
+    )  # fmt: skip
+    root.callback()(lambda: None)
+    for name, text in {**GROUPS, **PLUGINS}.items():
+        group = _load(name) if name == called else typer.Typer()
+        if name != called:
+            group.callback(invoke_without_command=True)(lambda: None)
+        root.add_typer(group, name=name, help=text)
+    return root
+
+
+def main() -> None:
+    """Entry point of `mift`."""
+    known = {**GROUPS, **PLUGINS}
+    called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
+    try:
+        _root(called if called in known else None)()
+    except MiftError as error:
+        print(f"mift: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        print(f"mift: {_missing(called, error)}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("mift: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def _missing(called: str | None, error: ModuleNotFoundError) -> str:
+    """Name the extra that brings a missing package."""
+    extra = {"train": "train", "model": "train", "export": "export", "demo": "eval"}.get(called or "", "eval")
+    return f"`mift {called}` needs the Python package {error.name!r}: pip install 'mift_ros[{extra}]'"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""Telemetry streams, brought to the time of an exposure."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from dataclasses import replace
+
+from mift_ros.geometry.frames import heading_from_yaw, rpy_from_quaternion, wrap_deg
+from mift_ros.localization.types import Prior, Telemetry
+
+NS = 1_000_000_000
+KEPT = 2000
+"""Samples kept per stream: 10 s of a 200 Hz IMU."""
+
+
+class Stream:
+    """Samples of one quantity by stamp; a sample that is out of order is put in its place, a duplicate replaces."""
+
+    def __init__(self) -> None:
+        self._stamps: list[int] = []
+        self._values: list[tuple[float, ...]] = []
+
+    def push(self, stamp_ns: int, value: tuple[float, ...]) -> None:
+        """Add a sample; the oldest beyond KEPT are dropped."""
+        index = bisect.bisect_left(self._stamps, stamp_ns)
+        if index < len(self._stamps) and self._stamps[index] == stamp_ns:
+            self._values[index] = value
+            return
+        self._stamps.insert(index, stamp_ns)
+        self._values.insert(index, value)
+        if len(self._stamps) > KEPT:
+            del self._stamps[0], self._values[0]
+
+    def around(self, stamp_ns: int, max_age_ns: int) -> tuple[tuple[float, ...], tuple[float, ...], float] | None:
+        """The samples before and after with the weight of the second; both the same at an end; None if too old."""
+        if not self._stamps:
+            return None
+        after = bisect.bisect_left(self._stamps, stamp_ns)
+        before = max(after - 1, 0)
+        after = min(after, len(self._stamps) - 1)
+        near = [i for i in (before, after) if abs(self._stamps[i] - stamp_ns) <= max_age_ns]
+        if not near:
+            return None
+        first, last = near[0], near[-1]
+        span = self._stamps[last] - self._stamps[first]
+        weight = (stamp_ns - self._stamps[first]) / span if span else 0.0
+        return self._values[first], self._values[last], weight
+
+    def newest_before(self, stamp_ns: int, max_age_ns: int) -> tuple[float, ...] | None:
+        """The last sample at or before the stamp, None if too old."""
+        index = bisect.bisect_right(self._stamps, stamp_ns) - 1
+        if index < 0 or stamp_ns - self._stamps[index] > max_age_ns:
+            return None
+        return self._values[index]
+
+
+class TelemetryBuffer:
+    """Collects attitude, height, odometry and priors as they come and answers what held at an exposure."""
+
+    def __init__(self, max_age_s: float) -> None:
+        self._max_age_ns = int(max_age_s * NS)
+        self._attitude = Stream()
+        self._heading = Stream()
+        self._height = Stream()
+        self._altitude = Stream()
+        self._odometry = Stream()
+        self._prior: Prior | None = None
+
+    def push_attitude(self, stamp_ns: int, quaternion_xyzw: tuple[float, float, float, float], heading: bool) -> None:
+        """Body (FLU) to ENU quaternion; `heading` says whether its yaw is a true heading.
+
+        Raises:
+            GeometryError: the quaternion is NaN or zero; earlier samples stay.
+        """
+        roll, pitch, yaw = rpy_from_quaternion(*quaternion_xyzw)
+        self._attitude.push(stamp_ns, (roll, pitch))
+        if heading:
+            self._heading.push(stamp_ns, (heading_from_yaw(yaw),))
+
+    def push_heading(self, stamp_ns: int, heading_deg: float) -> None:
+        """Heading clockwise from true north, degrees."""
+        self._heading.push(stamp_ns, (heading_deg,))
+
+    def push_height_agl(self, stamp_ns: int, height_agl_m: float) -> None:
+        """Height above the ground under the vehicle, metres."""
+        self._height.push(stamp_ns, (height_agl_m,))
+
+    def push_altitude(self, stamp_ns: int, altitude_ellipsoid_m: float) -> None:
+        """Altitude above the WGS 84 ellipsoid, metres."""
+        self._altitude.push(stamp_ns, (altitude_ellipsoid_m,))
+
+    def push_odometry(self, stamp_ns: int, east_m: float, north_m: float) -> None:
+        """Position in a metric frame whose axes are east and north, from any start."""
+        self._odometry.push(stamp_ns, (east_m, north_m))
+
+    def push_prior(self, prior: Prior) -> None:
+        """A position believed from elsewhere; it holds for the next frame only."""
+        self._prior = prior
+
+    def at(self, stamp_ns: int) -> Telemetry:
+        """What is known at the exposure: interpolated where samples lie on both sides, else the nearest within the age."""
+        known = Telemetry(prior=self._prior)
+        self._prior = None
+        if (found := self._attitude.around(stamp_ns, self._max_age_ns)) is not None:
+            roll, pitch = _mix(*found)
+            known = replace(known, roll_rad=roll, pitch_rad=pitch)
+        if (found := self._heading.around(stamp_ns, self._max_age_ns)) is not None:
+            (first,), (last,), weight = found
+            known = replace(known, heading_deg=(first + weight * wrap_deg(last - first)) % 360.0)
+        if (found := self._height.around(stamp_ns, self._max_age_ns)) is not None:
+            known = replace(known, height_agl_m=_mix(*found)[0])
+        if (found := self._altitude.around(stamp_ns, self._max_age_ns)) is not None:
+            known = replace(known, altitude_ellipsoid_m=_mix(*found)[0])
+        if (found := self._odometry.around(stamp_ns, self._max_age_ns)) is not None:
+            east, north = _mix(*found)
+            known = replace(known, odometry_enu_m=(east, north))
+        return known
+
+
+def _mix(first: tuple[float, ...], last: tuple[float, ...], weight: float) -> tuple[float, ...]:
+    return tuple(a if math.isclose(a, b) else a + weight * (b - a) for a, b in zip(first, last))
