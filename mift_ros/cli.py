@@ -49,11 +49,19 @@ def _root(called: str | None) -> typer.Typer:
     )  # fmt: skip
     root.callback()(lambda: None)
     for name, text in {**GROUPS, **PLUGINS}.items():
-        group = _load(name) if name == called else typer.Typer()
-        if name != called:
-            group.callback(invoke_without_command=True)(lambda: None)
-        root.add_typer(group, name=name, help=text)
+        group = _load(name) if name == called else _placeholder()
+        if len(group.registered_commands) == 1 and group.registered_callback is None:
+            root.command(name, help=text)(group.registered_commands[0].callback or main)
+        else:
+            root.add_typer(group, name=name, help=text)
     return root
+
+
+def _placeholder() -> typer.Typer:
+    """Stands for a group that is not called, so that `mift --help` imports nothing."""
+    group = typer.Typer()
+    group.command()(lambda: None)
+    return group
 
 
 def main() -> None:

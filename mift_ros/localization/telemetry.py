@@ -47,13 +47,6 @@ class Stream:
         weight = (stamp_ns - self._stamps[first]) / span if span else 0.0
         return self._values[first], self._values[last], weight
 
-    def newest_before(self, stamp_ns: int, max_age_ns: int) -> tuple[float, ...] | None:
-        """The last sample at or before the stamp, None if too old."""
-        index = bisect.bisect_right(self._stamps, stamp_ns) - 1
-        if index < 0 or stamp_ns - self._stamps[index] > max_age_ns:
-            return None
-        return self._values[index]
-
 
 class TelemetryBuffer:
     """Collects attitude, height, odometry and priors as they come and answers what held at an exposure."""
