@@ -1,0 +1,17 @@
+"""ament_python package: metadata is in setup.cfg, this file places what ROS looks for under share/ and lib/."""
+
+from glob import glob
+
+from setuptools import setup
+
+PACKAGE = "mift_ros"
+
+setup(
+    data_files=[
+        ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
+        (f"share/{PACKAGE}", ["package.xml"]),
+        (f"share/{PACKAGE}/launch", glob("launch/*.launch.py")),
+        (f"share/{PACKAGE}/config", glob("config/*")),
+        (f"lib/{PACKAGE}", glob("libexec/*")),
+    ],
+)
