@@ -1,0 +1,51 @@
+"""A folder of web map tiles, {z}/{x}/{y}.png, as one mosaic at its deepest zoom."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import mercantile
+
+from mift_ros.errors import MapError
+from mift_ros.maps.mosaic import PlacedImage, mosaic_vrt, probe_image
+from mift_ros.maps.raster import RasterMap, open_dataset
+
+_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+_MAX_ZOOM = 24
+
+
+def zoom_levels(folder: Path) -> list[int]:
+    """Zoom levels that the folder holds, deepest last; empty when it is no tile folder."""
+    return sorted(int(entry.name) for entry in folder.iterdir() if entry.is_dir() and _number(entry.name) <= _MAX_ZOOM)
+
+
+def open_xyz(folder: Path) -> RasterMap:
+    """Open a tile folder in the XYZ numbering (row 0 in the north), EPSG:3857; tiles all of one size and format.
+
+    Raises:
+        MapError: there are no tiles at the deepest zoom, or a tile's number does not exist at it.
+    """
+    zoom = zoom_levels(folder)[-1]
+    found = sorted(
+        (int(column.name), int(tile.stem), tile)
+        for column in (folder / str(zoom)).iterdir()
+        if column.is_dir() and _number(column.name) < 2**zoom
+        for tile in column.iterdir()
+        if tile.suffix.lower() in _SUFFIXES and _number(tile.stem) < 2**zoom
+    )
+    if not found:
+        raise MapError(f"{folder}: no tiles like {zoom}/X/Y.png")
+    # Opening every header of a large pyramid takes minutes, so the first tile speaks for all.
+    first = probe_image(found[0][2])
+    placed = []
+    for x, y, path in found:
+        box = mercantile.xy_bounds(x, y, zoom)
+        placed.append(PlacedImage(replace(first, path=path), box.left, box.top, box.right, box.bottom))
+    files = [path for _, _, path in found]
+    return RasterMap(open_dataset(mosaic_vrt(placed, 3857), str(folder)), folder.name, files)
+
+
+def _number(text: str) -> float:
+    """The text as a whole number, infinity when it is none."""
+    return int(text) if text.isascii() and text.isdigit() else float("inf")
