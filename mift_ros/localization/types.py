@@ -58,6 +58,8 @@ class Reason(enum.Enum):
     BAD_IMAGE = "bad-image"
     BLURRED = "blurred"
     TEXTURELESS = "textureless"
+    OBLIQUE = "oblique"
+    SMALL_FOOTPRINT = "small-footprint"
     OUT_OF_MAP = "out-of-map"
     LOW_SIMILARITY = "low-similarity"
     AMBIGUOUS = "ambiguous"

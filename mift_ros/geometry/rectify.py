@@ -1,0 +1,155 @@
+"""From a camera image to the ground: a heading-up ground view, and north-up patches cut out of it.
+
+The ground is taken as a horizontal plane `height_agl_m` below the camera. Rectification is independent of the heading
+(a rotation about the vertical), so one GroundView serves every heading hypothesis.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.errors import GeometryError
+from mift_ros.geometry.camera import CameraModel
+from mift_ros.geometry.frames import rotation_from_rpy
+
+Vector = npt.NDArray[np.float64]
+HORIZON = 0.05
+"""Smallest downward part of a unit viewing ray that is still taken to meet the ground (3 deg below the horizon)."""
+
+
+@dataclass(frozen=True)
+class GroundView:
+    """The rectified image, heading up: rows run backwards, columns to the right of the vehicle.
+
+    `rgb` [S, S, 3] uint8, `valid` [S, S] uint8 (255 inside the footprint), `centre_m` is (forward, right) of the
+    centre from the point under the camera, metres.
+    """
+
+    rgb: npt.NDArray[np.uint8]
+    valid: npt.NDArray[np.uint8]
+    gsd_m: float
+    centre_m: tuple[float, float]
+
+    def offset_enu_m(self, heading_deg: float, scale: float = 1.0) -> Vector:
+        """East/north [2] from the point under the camera to the view's centre, for a heading and a height scale."""
+        forward, right = self.centre_m
+        sin, cos = math.sin(math.radians(heading_deg)), math.cos(math.radians(heading_deg))
+        return scale * np.array([forward * sin + right * cos, forward * cos - right * sin])
+
+    def patch(
+        self, heading_deg: float, pixels: int, gsd_m: float, scale: float = 1.0
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """North-up patch [pixels, pixels, 3] about the view's centre and its validity (255 or 0).
+
+        `scale` is the true height over the assumed one: the ground is that much larger than the view says.
+        """
+        turn = math.radians(heading_deg)
+        step = gsd_m / (self.gsd_m * scale)
+        cos, sin = step * math.cos(turn), step * math.sin(turn)
+        out, mid = (pixels - 1) / 2, (len(self.rgb) - 1) / 2
+        # inverse map: patch pixel (x right = east, y down = south) to view pixel (x = right, y = backwards)
+        to_view = np.array([[cos, sin, mid - out * (cos + sin)], [-sin, cos, mid - out * (cos - sin)]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        rgb = cv2.warpAffine(self.rgb, to_view, (pixels, pixels), flags=flags)
+        valid = cv2.warpAffine(self.valid, to_view, (pixels, pixels), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
+        return rgb.astype(np.uint8, copy=False), valid.astype(np.uint8, copy=False)
+
+
+def ground_from_camera(camera: CameraModel, roll_rad: float, pitch_rad: float) -> Vector:
+    """Rotation [3, 3] of camera rays into (forward, right, down) of a level, heading-aligned frame."""
+    forward_left_up = rotation_from_rpy(roll_rad, pitch_rad, 0.0) @ camera.mount
+    return np.asarray(np.diag([1.0, -1.0, -1.0]) @ forward_left_up)
+
+
+def tilt_deg(camera: CameraModel, roll_rad: float, pitch_rad: float) -> float:
+    """Angle of the optical axis from nadir, degrees."""
+    down = ground_from_camera(camera, roll_rad, pitch_rad)[2, 2]
+    return math.degrees(math.acos(max(-1.0, min(1.0, down))))
+
+
+def footprint(camera: CameraModel, roll_rad: float, pitch_rad: float, height_agl_m: float) -> Vector:
+    """Ground points (forward, right) [8, 2] in metres of the image's corners and edge middles.
+
+    Raises:
+        GeometryError: the height is not positive, the attitude is not finite, or the image shows the horizon.
+    """
+    if not height_agl_m > 0:
+        raise GeometryError(f"height above ground {height_agl_m} m must be positive")
+    if not (math.isfinite(roll_rad) and math.isfinite(pitch_rad) and math.isfinite(height_agl_m)):
+        raise GeometryError(f"attitude ({roll_rad}, {pitch_rad}) rad or height {height_agl_m} m is not finite")
+    right, bottom = camera.width - 1.0, camera.height - 1.0
+    edge = [(0, 0), (0.5, 0), (1, 0), (1, 0.5), (1, 1), (0.5, 1), (0, 1), (0, 0.5)]
+    rays = camera.rays(np.array([(x * right, y * bottom) for x, y in edge]))
+    rays = rays @ ground_from_camera(camera, roll_rad, pitch_rad).T
+    if (rays[:, 2] < HORIZON * np.linalg.norm(rays, axis=1)).any():
+        raise GeometryError("the image reaches the horizon: the ground it shows has no end")
+    return np.asarray(height_agl_m * rays[:, :2] / rays[:, 2:])
+
+
+def ground_view(
+    image: npt.NDArray[np.uint8],
+    camera: CameraModel,
+    roll_rad: float,
+    pitch_rad: float,
+    height_agl_m: float,
+    gsd_m: float,
+    max_size_m: float,
+) -> GroundView:
+    """Rectify an image to a square heading-up ground view of at most `max_size_m`, centred on the optical axis' ground point.
+
+    Raises:
+        GeometryError: see `footprint`.
+    """
+    rotation = ground_from_camera(camera, roll_rad, pitch_rad)
+    corners = footprint(camera, roll_rad, pitch_rad, height_agl_m)
+    axis = rotation @ np.array([0.0, 0.0, 1.0])
+    centre = height_agl_m * axis[:2] / axis[2]
+    reach = min(2 * float(np.linalg.norm(corners - centre, axis=1).max()), max_size_m)
+    size = max(int(round(reach / gsd_m)), 8)
+    image, shrink = _shrink(image, height_agl_m / camera.fx, gsd_m)
+    pixels = _view_pixels(camera, rotation, height_agl_m, centre, size, gsd_m)
+    inside = ((pixels >= -0.5) & (pixels <= np.array([camera.width, camera.height]) - 0.5)).all(axis=-1)
+    pixels = ((pixels + 0.5) * shrink - 0.5).astype(np.float32)
+    rgb = cv2.remap(image, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    rgb[~inside] = 0
+    valid = inside.astype(np.uint8) * 255
+    return GroundView(rgb.astype(np.uint8, copy=False), valid, gsd_m, (float(centre[0]), float(centre[1])))
+
+
+def _shrink(
+    image: npt.NDArray[np.uint8], image_gsd_m: float, gsd_m: float
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+    """Average away detail finer than the view before it is sampled, else it aliases; returns the factors applied."""
+    factor = image_gsd_m / gsd_m
+    height, width = image.shape[:2]
+    if factor >= 0.8:
+        return image, np.ones(2)
+    small = (max(int(round(width * factor)), 1), max(int(round(height * factor)), 1))
+    shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
+    return shrunk.astype(np.uint8, copy=False), np.array([small[0] / width, small[1] / height])
+
+
+def _view_pixels(
+    camera: CameraModel, rotation: Vector, height_agl_m: float, centre: Vector, size: int, gsd_m: float
+) -> Vector:
+    """Image pixel [size, size, 2] of every pixel of the view; far outside the image where it is not seen."""
+    steps = (np.arange(size) - (size - 1) / 2) * gsd_m
+    right, backward = np.meshgrid(centre[1] + steps, steps - centre[0])
+    ground = np.stack([-backward, right, np.full_like(right, height_agl_m)], axis=-1).reshape(-1, 3)
+    rays = ground @ rotation
+    # rays far outside the field of view would fold back into the image under a distortion polynomial
+    corners = camera.rays(np.array([(0, 0), (camera.width, 0), (0, camera.height), (camera.width, camera.height)], float))
+    limit = 1.1 * float(np.hypot(corners[:, 0], corners[:, 1]).max())
+    seen = (rays[:, 2] > 0) & (np.hypot(rays[:, 0], rays[:, 1]) <= limit * rays[:, 2])
+    pixels = np.full((len(rays), 2), -1e6)
+    if camera.distortion:
+        pixels[seen] = camera.project(rays[seen])
+    else:
+        plane = rays[seen, :2] / rays[seen, 2:]
+        pixels[seen] = plane * (camera.fx, camera.fy) + (camera.cx, camera.cy)
+    return pixels.reshape(size, size, 2)

@@ -1,0 +1,219 @@
+"""The heart: locate(frame, telemetry) -> Fix | Rejection. Plain Python and NumPy; the node and the replay call this same object."""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.cache.reader import MapCache
+from mift_ros.errors import CacheError, GeometryError
+from mift_ros.geometry.frames import quaternion_from_rpy, yaw_from_heading
+from mift_ros.inference.embedder import Embedder
+from mift_ros.localization import gate, quality
+from mift_ros.localization.belief import Belief
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.covariance import approximate_covariance
+from mift_ros.localization.hypotheses import Hypotheses, heights_m, make_hypotheses
+from mift_ros.localization.quality import Refusal
+from mift_ros.localization.refine import Alignment, Candidate, Refiner
+from mift_ros.localization.search import Scores, TileSearch
+from mift_ros.localization.types import Fix, Frame, Match, Prior, Reason, Rejection, Result, Telemetry
+
+NS = 1e9
+OUTSIDE_AT_START = 0.1
+"""Probability, before anything is seen, that the vehicle is not over the map."""
+
+
+@dataclass(frozen=True)
+class _Outcome:
+    """What one frame came to: a refusal, or alignments (best first) with the hypotheses they came from."""
+
+    refusal: Refusal | None
+    hypotheses: Hypotheses | None = None
+    alignments: tuple[Alignment, ...] = ()
+
+
+class Localizer:
+    """Matches frames against one map cache; keeps a belief between frames.
+
+    Not thread-safe: one thread calls it, frame after frame in the order of their stamps.
+
+    Raises:
+        CacheError: the cache was built with another model than the embedder's.
+    """
+
+    def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig | None = None) -> None:
+        self.cache, self.config = cache, config or LocalizerConfig()
+        self._embedder = embedder
+        if cache.manifest.model_sha256 != embedder.identity.weights_sha256:
+            raise CacheError(
+                f"the cache is of model {cache.manifest.model_name} {cache.manifest.model_sha256[:12]}, the loaded model is "
+                f"{embedder.identity.name} {embedder.identity.weights_sha256[:12]}: build the cache again"
+            )
+        self._search = TileSearch(cache)
+        m = cache.manifest
+        first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
+        self._belief = Belief(first[0], first[1], m.grid_rows, m.grid_cols, m.stride_m, OUTSIDE_AT_START)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget where the vehicle was: the next frame searches the whole map."""
+        self._belief.reset()
+        self._last: tuple[int, Telemetry] | None = None
+        self._last_fix_ns: int | None = None
+
+    def locate(self, frame: Frame, telemetry: Telemetry) -> Result:
+        """Where the vehicle was at the exposure, or why that cannot be said."""
+        started = time.perf_counter()
+        outcome = self._process(frame, telemetry)
+        result = self._result(frame, telemetry, outcome)
+        return replace(result, latency_s=time.perf_counter() - started)
+
+    def _process(self, frame: Frame, telemetry: Telemetry) -> _Outcome:
+        refusal = (
+            self._check_time(frame.stamp_ns)
+            or quality.check_image(frame)
+            or quality.check_telemetry(frame, telemetry, self.config)
+        )
+        if refusal:
+            return _Outcome(refusal)
+        self._predict(frame.stamp_ns, telemetry)
+        manifest = self.cache.manifest
+        try:
+            made = make_hypotheses(frame, telemetry, self.config, manifest.tile_size_m, manifest.input_size)
+        except GeometryError as error:
+            return _Outcome(Refusal(Reason.OBLIQUE, str(error), {}))
+        widest = int(made.coverage.argmax())
+        refusal = quality.check_patch(made.patches[widest], float(made.coverage[widest]), self.config)
+        if refusal:
+            return _Outcome(refusal, made)
+        return self._match(made, telemetry.prior)
+
+    def _match(self, made: Hypotheses, prior: Prior | None) -> _Outcome:
+        usable = made.coverage >= self.config.min_coverage
+        scores = self._search(self._embedder.embed(made.patches[usable]))
+        scores = Scores(scores.best, np.flatnonzero(usable)[scores.query])
+        candidates, refusal = self._candidates(made, scores, prior)
+        if refusal:
+            return _Outcome(refusal, made)
+        refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step)
+        alignments = refiner.refine(candidates, self.cache.manifest.tile_size_m / 3)
+        self._update(made, scores)
+        if not alignments:
+            return _Outcome(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}), made)
+        refusal = gate.refuse(alignments, _vehicle_m(made, alignments[0]), self._belief, self.config)
+        return _Outcome(refusal, made, tuple(alignments))
+
+    def _check_time(self, stamp_ns: int) -> Refusal | None:
+        if self._last is not None and stamp_ns <= self._last[0]:
+            late = (self._last[0] - stamp_ns) / NS
+            return Refusal(Reason.STALE, f"the frame is {late:.3f} s before the last one or repeats it", {"late_s": late})
+        return None
+
+    def _predict(self, stamp_ns: int, telemetry: Telemetry) -> None:
+        """Move the belief to the time of the frame; lost for long, it starts again."""
+        if self._last is not None:
+            elapsed = (stamp_ns - self._last[0]) / NS
+            here, before = np.array(telemetry.odometry_enu_m), np.array(self._last[1].odometry_enu_m)
+            shift, sigma = here - before, 1.0
+            if np.isfinite(shift).all():
+                sigma += self.config.odometry_sigma * float(np.hypot(*shift))
+            else:
+                shift, sigma = np.zeros(2), sigma + self.config.max_speed_mps * elapsed / 2
+            self._belief.predict((float(shift[0]), float(shift[1])), sigma)
+        anchor = self._last_fix_ns
+        if anchor is not None and (stamp_ns - anchor) / NS > self.config.lost_after_s:
+            self._belief.reset()
+            self._last_fix_ns = None
+        self._last = (stamp_ns, telemetry)
+
+    def _candidates(
+        self, made: Hypotheses, scores: Scores, prior: Prior | None
+    ) -> tuple[list[Candidate], Refusal | None]:
+        """The best tiles by belief times likelihood, inside the prior's gate when there is one."""
+        offsets = np.array([made.offset_m(q) for q in range(len(made.heading_deg))])
+        vehicles = self.cache.centres_m - offsets[scores.query]
+        weight = self._belief.at(vehicles) + 1e-12
+        if prior is not None:
+            at = self.cache.frame.to_local(prior.lat_deg, prior.lon_deg)
+            reach = self.config.prior_gate_sigma * prior.sigma_m + self.cache.manifest.tile_size_m / 2
+            inside = np.hypot(*(vehicles - at).T) <= reach
+            if not inside.any():
+                return [], Refusal(Reason.OUT_OF_MAP, f"the prior's gate of {reach:.0f} m holds no tile of the map", {})
+            self._belief.concentrate(float(at[0]), float(at[1]), prior.sigma_m)
+            weight = np.where(inside, self._belief.at(vehicles) + 1e-12, 0.0)
+        weight = weight * self._likelihood(scores.best)
+        count = min(self.config.candidates, int(np.count_nonzero(weight)))
+        best = np.argpartition(-weight, count - 1)[:count]
+        found = []
+        for tile in best[np.argsort(-weight[best], kind="stable")]:
+            query = int(scores.query[tile])
+            east, north = self.cache.centres_m[tile]
+            found.append(Candidate(made.view_of[query], (float(east), float(north)), made.heading_deg[query], 1.0))
+        return found, None
+
+    def _likelihood(self, best: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Per tile, up to a factor: a softmax of the cosines mixed with the chance that they say nothing."""
+        sharp = np.exp((best.astype(np.float64) - float(best.max())) / self.config.similarity_temperature)
+        share = self.config.outlier_share
+        return (1 - share) * sharp / sharp.sum() + share / len(best)
+
+    def _update(self, made: Hypotheses, scores: Scores) -> None:
+        """Fold the tile scores into the belief, taking the patch to lie where the best tile's hypothesis says."""
+        m = self.cache.manifest
+        likelihood = self._likelihood(scores.best)
+        grid = np.full((m.grid_rows, m.grid_cols), likelihood.min(), np.float32)
+        grid[self.cache.cells[:, 0], self.cache.cells[:, 1]] = likelihood
+        self._belief.update(grid, made.offset_m(int(scores.query[scores.best.argmax()])))
+
+    def _result(self, frame: Frame, telemetry: Telemetry, outcome: _Outcome) -> Result:
+        made, best = outcome.hypotheses, outcome.alignments[0] if outcome.alignments else None
+        match = self._picture(made, best) if made is not None and best is not None else None
+        if outcome.refusal is not None or made is None or best is None:
+            reason, detail, numbers = outcome.refusal or Refusal(Reason.LOW_SIMILARITY, "no match", {})
+            return Rejection(frame.stamp_ns, reason, detail, numbers, match=match)
+        return self._fix(frame.stamp_ns, telemetry, made, outcome.alignments, match)
+
+    def _fix(
+        self, stamp_ns: int, telemetry: Telemetry, made: Hypotheses, alignments: tuple[Alignment, ...], match: Match | None
+    ) -> Fix:
+        best = alignments[0]
+        east, north = _vehicle_m(made, best)
+        height_m = heights_m(telemetry, self.config)[0][best.view] * best.scale
+        covariance = approximate_covariance(telemetry, self.config, height_m, made.heading_step_deg / 2 + 1.0)
+        self._belief.concentrate(east, north, math.sqrt(covariance[0, 0]))
+        self._last_fix_ns = stamp_ns
+        lat, lon = self.cache.frame.to_geodetic((east, north))
+        roll, pitch = (telemetry.roll_rad, telemetry.pitch_rad) if self.config.use_attitude else (0.0, 0.0)
+        return Fix(
+            stamp_ns=stamp_ns,
+            lat_deg=float(lat),
+            lon_deg=float(lon),
+            altitude_ellipsoid_m=telemetry.altitude_ellipsoid_m,
+            heading_deg=best.heading_deg,
+            orientation_enu=quaternion_from_rpy(roll, pitch, yaw_from_heading(best.heading_deg)),
+            covariance=covariance,
+            covariance_calibrated=False,
+            position_m=(east, north),
+            similarity=best.score,
+            margin=gate.margin(alignments),
+            inliers=best.inliers,
+            latency_s=math.nan,
+            match=match,
+        )
+
+    def _picture(self, made: Hypotheses, best: Alignment) -> Match:
+        """The rectified patch as it was matched, for people."""
+        m = self.cache.manifest
+        patch, _ = made.views[best.view].patch(best.heading_deg, m.input_size, m.tile_gsd_m, best.scale)
+        return Match(patch, best.centre_m, m.tile_size_m)
+
+
+def _vehicle_m(made: Hypotheses, alignment: Alignment) -> tuple[float, float]:
+    """The point under the camera: the matched ground less the view's offset."""
+    offset = made.views[alignment.view].offset_enu_m(alignment.heading_deg, alignment.scale)
+    return alignment.centre_m[0] - float(offset[0]), alignment.centre_m[1] - float(offset[1])

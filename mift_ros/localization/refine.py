@@ -1,0 +1,156 @@
+"""Verify candidate places by structural correlation and align to metres: coarse over all candidates, fine over the best."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.cache.reader import MapCache
+from mift_ros.geometry.rectify import GroundView
+from mift_ros.localization import structure
+
+COARSE_GSD_M = 2.0
+FINE_CANDIDATES = 6
+SAME_PLACE_M = 30.0
+"""Two alignments nearer than this are the same place: the margin is taken to the best one further away."""
+STEPS = (-1, 0, 1)
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A place to verify: the centre of ground view `view` in the map frame, with heading and scale hypotheses."""
+
+    view: int
+    centre_m: tuple[float, float]
+    heading_deg: float
+    scale: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """Where the centre of ground view `view` lies, its heading and scale; `score` in [-1, 1]; `inliers` map pixels."""
+
+    view: int
+    centre_m: tuple[float, float]
+    heading_deg: float
+    scale: float
+    score: float
+    inliers: int
+
+
+class Refiner:
+    """Aligns the ground views of one frame; templates are shared by all candidates of the same view, heading and scale."""
+
+    def __init__(
+        self, cache: MapCache, views: Sequence[GroundView], heading_step_deg: float, scale_step: float
+    ) -> None:
+        self._cache = cache
+        self._views = views
+        self._heading_step_deg = heading_step_deg
+        self._scale_step = scale_step
+        self._templates: dict[tuple[int, float, float, float], structure.Template] = {}
+
+    def refine(self, candidates: Sequence[Candidate], radius_m: float) -> list[Alignment]:
+        """Alignments of distinct places, best first; empty when no candidate has a map around it."""
+        coarse_gsd = max(COARSE_GSD_M, self._cache.manifest.raster_gsd_m)
+        coarse = [self._around(c, radius_m, coarse_gsd, 1.0) for c in thinned(candidates, radius_m)]
+        best = distinct(sorted((a for a in coarse if a is not None), key=_score, reverse=True), SAME_PLACE_M / 2)
+        fine = [self._around(_as_candidate(a), 4 * coarse_gsd, self._fine_gsd, 0.5) for a in best[:FINE_CANDIDATES]]
+        return distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
+
+    @property
+    def _fine_gsd(self) -> float:
+        return self._cache.manifest.raster_gsd_m
+
+    def _around(self, candidate: Candidate, radius_m: float, gsd_m: float, step: float) -> Alignment | None:
+        """The best alignment within the radius over neighbouring headings and scales."""
+        size = self._template_pixels(candidate.view, gsd_m)
+        window = size + 2 * max(int(math.ceil(radius_m / gsd_m)), 1)
+        side = structure.transform_size(size, window)
+        grey = self._window(candidate.centre_m, window, gsd_m)
+        if np.count_nonzero(grey) < 0.5 * grey.size:
+            return None
+        spectra = structure.make_window(grey, side)
+        found = None
+        for heading, scale in self._neighbours(candidate, step):
+            template = self._template((candidate.view, heading, scale, gsd_m), size, side)
+            field = structure.correlate(template, spectra)
+            dx, dy, score = structure.subpixel_peak(field)
+            if found is None or score > found.score:
+                mid = (len(field) - 1) / 2
+                east = candidate.centre_m[0] + (dx - mid) * gsd_m
+                north = candidate.centre_m[1] - (dy - mid) * gsd_m
+                found = Alignment(candidate.view, (east, north), heading, scale, score, template.pixels)
+        return found
+
+    def _neighbours(self, candidate: Candidate, step: float) -> list[tuple[float, float]]:
+        headings = [(candidate.heading_deg + k * step * self._heading_step_deg) % 360.0 for k in STEPS]
+        if self._heading_step_deg == 0:
+            headings = headings[:1]
+        scales = [candidate.scale * (1 + self._scale_step) ** (k * step) for k in STEPS]
+        if self._scale_step == 0:
+            scales = scales[:1]
+        return [(h, s) for h in headings for s in scales]
+
+    def _template_pixels(self, view: int, gsd_m: float) -> int:
+        """Side of the template, the same for all headings and scales so that windows can be shared."""
+        extent_m = len(self._views[view].rgb) * self._views[view].gsd_m
+        return int(extent_m * (1 + self._scale_step) / gsd_m)
+
+    def _template(self, key: tuple[int, float, float, float], size: int, side: int) -> structure.Template:
+        view, heading_deg, scale, gsd_m = key
+        if key not in self._templates:
+            rgb, valid = self._views[view].patch(heading_deg, size, gsd_m, scale)
+            grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
+            self._templates[key] = structure.make_template(grey, valid, side)
+        return self._templates[key]
+
+    def _window(self, centre_m: tuple[float, float], pixels: int, gsd_m: float) -> npt.NDArray[np.uint8]:
+        """Square grey map window of exactly `pixels`, centred on a point to a fraction of a pixel; 0 outside the map."""
+        half = pixels * gsd_m / 2 + gsd_m
+        grey, west, north = self._cache.raster_window(centre_m[0], centre_m[1], half)
+        raster_gsd = self._cache.manifest.raster_gsd_m
+        step = gsd_m / raster_gsd
+        if step >= 1.5 and grey.size:
+            # average before sampling coarser, and keep "no data" sharp
+            smooth = cv2.blur(grey, (int(round(step)),) * 2)
+            grey = np.where(grey > 0, np.maximum(smooth, 1), 0).astype(np.uint8)
+        left = (centre_m[0] - west) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
+        top = (north - centre_m[1]) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
+        if not grey.size:
+            return np.zeros((pixels, pixels), np.uint8)
+        take = np.array([[step, 0.0, left], [0.0, step, top]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        return cv2.warpAffine(grey, take, (pixels, pixels), flags=flags).astype(np.uint8, copy=False)
+
+
+def thinned(candidates: Sequence[Candidate], radius_m: float) -> list[Candidate]:
+    """Drop candidates whose search area a better one of the same heading and scale covers for the most part."""
+    kept: list[Candidate] = []
+    for c in candidates:
+        same = (k for k in kept if (k.view, k.heading_deg, k.scale) == (c.view, c.heading_deg, c.scale))
+        if all(max(abs(k.centre_m[0] - c.centre_m[0]), abs(k.centre_m[1] - c.centre_m[1])) > 0.75 * radius_m for k in same):
+            kept.append(c)
+    return kept
+
+
+def distinct(alignments: Sequence[Alignment], radius_m: float) -> list[Alignment]:
+    """The alignments that are further than the radius from every better one (they come best first)."""
+    kept: list[Alignment] = []
+    for a in alignments:
+        if all(math.dist(a.centre_m, k.centre_m) > radius_m for k in kept):
+            kept.append(a)
+    return kept
+
+
+def _as_candidate(alignment: Alignment) -> Candidate:
+    return Candidate(alignment.view, alignment.centre_m, alignment.heading_deg, alignment.scale)
+
+
+def _score(alignment: Alignment) -> float:
+    return alignment.score

@@ -1,0 +1,94 @@
+"""The histogram filter: probability is conserved, moves with odometry, and concentrates on repeated evidence."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mift_ros.localization.belief import Belief
+
+STRIDE_M = 20.0
+
+
+@pytest.fixture
+def belief():
+    return Belief(west_m=0.0, north_m=0.0, rows=30, cols=40, stride_m=STRIDE_M, outside=0.1)
+
+
+def likelihood_at(row, col, ratio=50.0):
+    grid = np.ones((30, 40), np.float32)
+    grid[row, col] = ratio
+    return grid
+
+
+def total(belief):
+    return belief.cells.sum() + belief.outside
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(0, 200)), max_size=6), st.integers(0, 29))
+def test_probability_is_conserved_and_never_negative(moves, row):
+    belief = Belief(0.0, 0.0, 30, 40, STRIDE_M, 0.1)
+    for east, north, sigma in moves:
+        belief.predict((east, north), sigma)
+        belief.update(likelihood_at(row, 5), (0, 0))
+        assert total(belief) == pytest.approx(1)
+        assert belief.cells.min() >= 0
+
+
+def test_evidence_at_a_cell_puts_the_mass_there(belief):
+    for _ in range(4):
+        belief.update(likelihood_at(10, 7), (0, 0))
+    assert belief.mass_within(7 * STRIDE_M, -10 * STRIDE_M, STRIDE_M) > 0.99
+
+
+def test_the_belief_moves_with_odometry_by_metres_not_by_cells(belief):
+    for _ in range(4):
+        belief.update(likelihood_at(10, 7), (0, 0))
+    for _ in range(12):
+        belief.predict((7.0, 3.0), 0.0)
+    row, col = np.unravel_index(belief.cells.argmax(), belief.cells.shape)
+    assert belief.centres_m(row, col) == pytest.approx((7 * STRIDE_M + 84, -10 * STRIDE_M + 36), abs=1e-6)
+
+
+def test_a_camera_that_looks_ahead_places_the_vehicle_behind_its_patch(belief):
+    for _ in range(4):
+        belief.update(likelihood_at(10, 7), (2 * STRIDE_M, 0))
+    assert belief.mass_within(5 * STRIDE_M, -10 * STRIDE_M, STRIDE_M) > 0.9
+
+
+def test_without_evidence_the_mass_spreads(belief):
+    belief.concentrate(400.0, -300.0, 10.0)
+    before = belief.mass_within(400.0, -300.0, 40.0)
+    belief.predict((0, 0), 60.0)
+    assert belief.mass_within(400.0, -300.0, 40.0) < 0.7 * before
+
+
+def test_one_wrong_tile_does_not_move_a_sure_belief(belief):
+    for _ in range(6):
+        belief.update(likelihood_at(10, 7), (0, 0))
+    belief.predict((0, 0), 5.0)
+    belief.update(likelihood_at(25, 30), (0, 0))
+    assert belief.mass_within(7 * STRIDE_M, -10 * STRIDE_M, 2 * STRIDE_M) > 0.8
+
+
+def test_repeated_evidence_elsewhere_does(belief):
+    for _ in range(6):
+        belief.update(likelihood_at(10, 7), (0, 0))
+    for _ in range(8):
+        belief.predict((0, 0), 5.0)
+        belief.update(likelihood_at(25, 30), (0, 0))
+    assert belief.mass_within(30 * STRIDE_M, -25 * STRIDE_M, 2 * STRIDE_M) > 0.8
+
+
+def test_points_are_looked_up_in_their_cells(belief):
+    belief.concentrate(140.0, -200.0, 1.0)
+    found = belief.at(np.array([[140.0, -200.0], [400.0, -400.0], [-100.0, 0.0]]))
+    assert found[0] > 0.5
+    assert found[2] == 0
+
+
+def test_leaving_the_map_moves_the_mass_outside(belief):
+    belief.concentrate(40.0, -300.0, 10.0)
+    belief.predict((-500.0, 0.0), 10.0)
+    assert belief.outside > 0.8

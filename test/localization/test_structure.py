@@ -1,0 +1,74 @@
+"""Structural correlation finds a patch in a map, whichever side of an edge is bright."""
+
+import cv2
+import numpy as np
+import pytest
+
+from mift_ros.localization import structure
+
+
+def scene(seed, size=220):
+    """Random overlapping rectangles: edges in all places, no two alike."""
+    rng = np.random.default_rng(seed)
+    image = np.full((size, size), 120, np.uint8)
+    for _ in range(150):
+        x, y, w, h = rng.integers(0, size, 2).tolist() + rng.integers(5, 40, 2).tolist()
+        box = cv2.boxPoints(((x, y), (w, h), float(rng.uniform(0, 90)))).astype(np.int32)
+        cv2.fillPoly(image, [box], int(rng.integers(20, 235)))
+    return image
+
+
+def best(template_grey, valid, window_grey):
+    side = structure.transform_size(len(template_grey), len(window_grey))
+    template = structure.make_template(template_grey, valid, side)
+    return structure.subpixel_peak(structure.correlate(template, structure.make_window(window_grey, side)))
+
+
+ALL = np.full((80, 80), 255, np.uint8)
+
+
+def test_a_crop_is_found_where_it_was_cut_with_a_score_near_one():
+    image = scene(0)
+    x, y, score = best(image[60:140, 35:115], ALL, image)
+    assert (x, y) == pytest.approx((35, 60), abs=0.1)
+    assert score > 0.95
+
+
+def test_inverted_brightness_does_not_matter():
+    image = scene(1)
+    x, y, score = best(255 - image[60:140, 35:115], ALL, image)
+    assert (x, y) == pytest.approx((35, 60), abs=0.1)
+    assert score > 0.9
+
+
+def test_what_is_masked_out_does_not_matter():
+    image = scene(2)
+    patch, valid = image[60:140, 35:115].copy(), ALL.copy()
+    patch[:, 40:], valid[:, 40:] = scene(3)[:80, :40], 0
+    x, y, score = best(patch, valid, image)
+    assert (x, y) == pytest.approx((35, 60), abs=0.1)
+    assert score > 0.9
+
+
+def test_another_place_scores_low():
+    *_, score = best(scene(5)[60:140, 35:115], ALL, scene(4))
+    assert score < 0.35
+
+
+def test_scores_stay_in_range_on_empty_and_flat_windows():
+    for grey in (0, 128):
+        window = np.full((120, 120), grey, np.uint8)
+        side = structure.transform_size(80, 120)
+        field = structure.correlate(
+            structure.make_template(scene(0)[:80, :80], ALL, side), structure.make_window(window, side)
+        )
+        assert field.shape == (41, 41)
+        assert np.isfinite(field).all()
+        assert np.abs(field).max() <= 1.0
+        assert np.abs(field).max() < 0.05
+
+
+def test_a_parabola_finds_the_peak_between_pixels():
+    y, x = np.indices((21, 21))
+    x_found, y_found, _ = structure.subpixel_peak(np.float32(1 - 0.01 * ((x - 9.3) ** 2 + (y - 12.6) ** 2)))
+    assert (x_found, y_found) == pytest.approx((9.3, 12.6), abs=1e-3)

@@ -1,0 +1,82 @@
+"""Telemetry at the time of the exposure: interpolated, aged out, never guessed."""
+
+import math
+
+import pytest
+
+from mift_ros.errors import GeometryError
+from mift_ros.geometry.frames import quaternion_from_rpy, yaw_from_heading
+from mift_ros.localization.telemetry import KEPT, NS, TelemetryBuffer
+from mift_ros.localization.types import Prior
+
+
+@pytest.fixture
+def buffer():
+    return TelemetryBuffer(max_age_s=0.2)
+
+
+def attitude(roll=0.0, pitch=0.0, heading_deg=0.0):
+    return quaternion_from_rpy(roll, pitch, yaw_from_heading(heading_deg))
+
+
+def test_nothing_pushed_is_nothing_known(buffer):
+    known = buffer.at(NS)
+    assert math.isnan(known.roll_rad)
+    assert math.isnan(known.height_agl_m)
+    assert known.prior is None
+
+
+def test_values_are_interpolated_between_samples(buffer):
+    buffer.push_attitude(0, attitude(roll=0.1), heading=False)
+    buffer.push_attitude(NS // 10, attitude(roll=0.2), heading=False)
+    assert buffer.at(NS // 20).roll_rad == pytest.approx(0.15)
+
+
+def test_headings_are_interpolated_the_short_way_across_north(buffer):
+    buffer.push_heading(0, 350.0)
+    buffer.push_heading(NS // 10, 20.0)
+    assert buffer.at(NS // 20).heading_deg == pytest.approx(5.0)
+
+
+def test_a_yaw_that_is_no_heading_is_not_taken_for_one(buffer):
+    buffer.push_attitude(0, attitude(heading_deg=40), heading=False)
+    assert math.isnan(buffer.at(0).heading_deg)
+    buffer.push_attitude(0, attitude(heading_deg=40), heading=True)
+    assert buffer.at(0).heading_deg == pytest.approx(40)
+
+
+def test_the_last_sample_holds_for_the_maximum_age_only(buffer):
+    buffer.push_height_agl(0, 80.0)
+    assert buffer.at(NS // 5).height_agl_m == 80.0
+    assert math.isnan(buffer.at(NS // 4).height_agl_m)
+
+
+def test_a_gap_in_the_stream_is_not_bridged(buffer):
+    buffer.push_height_agl(0, 80.0)
+    buffer.push_height_agl(10 * NS, 120.0)
+    assert math.isnan(buffer.at(5 * NS).height_agl_m)
+
+
+def test_samples_out_of_order_and_duplicates_are_put_in_their_place(buffer):
+    for stamp, height in [(2, 20.0), (0, 0.0), (1, 99.0), (1, 10.0)]:
+        buffer.push_height_agl(stamp * NS // 10, height)
+    assert buffer.at(NS // 20).height_agl_m == pytest.approx(5.0)
+
+
+def test_the_buffer_does_not_grow_with_the_flight(buffer):
+    for k in range(3 * KEPT):
+        buffer.push_height_agl(k, 1.0)
+    assert len(buffer._height._stamps) == KEPT
+
+
+def test_a_prior_holds_for_one_frame(buffer):
+    buffer.push_prior(Prior(1.0, 2.0, 50.0))
+    assert buffer.at(0).prior == Prior(1.0, 2.0, 50.0)
+    assert buffer.at(1).prior is None
+
+
+def test_a_nan_attitude_is_refused_and_changes_nothing(buffer):
+    buffer.push_attitude(0, attitude(roll=0.1), heading=False)
+    with pytest.raises(GeometryError):
+        buffer.push_attitude(1, (math.nan, 0, 0, 1), heading=False)
+    assert buffer.at(0).roll_rad == pytest.approx(0.1)
