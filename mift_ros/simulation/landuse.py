@@ -1,0 +1,52 @@
+"""What each block of the town is used for: its ground, what lies on it, what stands on it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from mift_ros.simulation.canvas import Canvas
+from mift_ros.simulation.country import plant_forest, plant_groups, plant_hedge, plant_orchard, sow
+from mift_ros.simulation.layout import Block
+from mift_ros.simulation.materials import ASPHALT, CONCRETE, GRASS, LAWN, MEADOW, Pair
+from mift_ros.simulation.trees import Nursery
+from mift_ros.simulation.urban import build_flats, build_halls, build_houses, lay_park, plant_park
+
+Lay = Callable[[Canvas, Block, np.random.Generator], None]
+Furnish = Callable[[Canvas, Block, np.random.Generator, Nursery], None]
+
+
+def _nothing(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
+    """Bare ground."""
+
+
+class LandUse(NamedTuple):
+    """Colour of the ground, what is painted before the roads, what is built and planted after them."""
+
+    ground: Pair
+    lay: Lay
+    furnish: Furnish
+
+
+HOUSES = LandUse(LAWN, _nothing, build_houses)
+FLATS = LandUse(LAWN, _nothing, build_flats)
+HALLS = LandUse(CONCRETE, _nothing, build_halls)
+YARDS = LandUse(ASPHALT, _nothing, build_halls)
+PARK = LandUse(GRASS, lay_park, plant_park)
+FIELD = LandUse(MEADOW, sow, plant_hedge)
+FOREST = LandUse(GRASS, _nothing, plant_forest)
+ORCHARD = LandUse(MEADOW, _nothing, plant_orchard)
+PASTURE = LandUse(MEADOW, _nothing, plant_groups)
+
+CENTRE = ((HOUSES, 0.42), (FLATS, 0.2), (HALLS, 0.12), (YARDS, 0.1), (PARK, 0.16))
+SUBURB = ((HOUSES, 0.6), (HALLS, 0.08), (YARDS, 0.06), (PARK, 0.1), (FIELD, 0.1), (ORCHARD, 0.06))
+COUNTRY = ((FIELD, 0.56), (FOREST, 0.2), (PASTURE, 0.12), (ORCHARD, 0.07), (HALLS, 0.05))
+
+
+def choose_use(block: Block, rng: np.random.Generator) -> LandUse:
+    """Draw a use that suits how built-up the place is."""
+    choices = CENTRE if block.density > 0.6 else SUBURB if block.density > 0.25 else COUNTRY
+    weights = np.array([weight for _, weight in choices])
+    return choices[rng.choice(len(choices), p=weights / weights.sum())][0]
