@@ -54,7 +54,7 @@ class Localizer:
                 f"the cache is of model {cache.manifest.model_name} {cache.manifest.model_sha256[:12]}, the loaded model is "
                 f"{embedder.identity.name} {embedder.identity.weights_sha256[:12]}: build the cache again"
             )
-        self._search = TileSearch(cache)
+        self._search = TileSearch(cache.embeddings)
         m = cache.manifest
         first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
         self._belief = Belief(first[0], first[1], m.grid_rows, m.grid_cols, m.stride_m, OUTSIDE_AT_START)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.cache.reader import MapCache
-
 CHUNK = 1 << 16
 """Tiles converted from the mapped float16 at a time when the map is too large to be held as float32."""
 RESIDENT_BYTES = 1 << 30
@@ -24,10 +22,10 @@ class Scores:
 
 
 class TileSearch:
-    """Cosine of queries with all tiles of a cache."""
+    """Cosine of queries with all tiles of a map, embeddings [N, D] float16, memory-mapped or not."""
 
-    def __init__(self, cache: MapCache) -> None:
-        self._mapped = cache.embeddings
+    def __init__(self, embeddings: npt.NDArray[np.float16]) -> None:
+        self._mapped = embeddings
         fits = self._mapped.size * 4 <= RESIDENT_BYTES
         self._resident = np.asarray(self._mapped, np.float32) if fits else None
 
