@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
-from mift_ros.errors import CacheError, GeometryError
+from mift_ros.errors import GeometryError
 from mift_ros.geometry.frames import quaternion_from_rpy, yaw_from_heading
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization import gate, quality
@@ -49,11 +49,7 @@ class Localizer:
     def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig | None = None) -> None:
         self.cache, self.config = cache, config or LocalizerConfig()
         self._embedder = embedder
-        if cache.manifest.model_sha256 != embedder.identity.weights_sha256:
-            raise CacheError(
-                f"the cache is of model {cache.manifest.model_name} {cache.manifest.model_sha256[:12]}, the loaded model is "
-                f"{embedder.identity.name} {embedder.identity.weights_sha256[:12]}: build the cache again"
-            )
+        cache.manifest.check_model(embedder.identity, str(cache.path))
         self._search = TileSearch(cache.embeddings)
         m = cache.manifest
         first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
