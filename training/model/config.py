@@ -59,7 +59,7 @@ VARIANTS: dict[str, MiftConfig] = {
             depths=(2, 2, 4, 2),
             heads=(1, 2, 4, 6),
             group=8,
-            fusion_widths=(16, 16, 32, 96),
+            fusion_widths=(12, 12, 24, 96),
             head_dim=64,
         ),
     )

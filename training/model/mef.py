@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 CHANNEL_UNIT = 4
 """Projection widths are multiples of this, so that vector units of CPU and GPU are filled."""
+WIDE_STRIDES = 4
+"""A kernel of this many strides or more is computed by WideConv2d."""
 
 
 def projection_dims(dim: int, kernels: tuple[int, ...]) -> tuple[int, ...]:
@@ -23,6 +26,31 @@ def projection_dims(dim: int, kernels: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(widths)
 
 
+class WideConv2d(nn.Conv2d):
+    """A convolution with a kernel several strides wide, computed as a dense one over cells of stride x stride pixels.
+
+    The sums are the same and so are the parameters. On a CPU the weight gradient of the direct form, three channels
+    under a 32x32 kernel, takes a fifth of the whole training step of mift_nano; this form takes a fifth of that.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
+        super().__init__(in_channels, out_channels, kernel, stride, padding=(kernel - stride) // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in_channels, H, W] to [B, out_channels, H/s, W/s]."""
+        stride, padding, cells = self.stride[0], int(self.padding[0]), self.kernel_size[0] // self.stride[0]
+        split = self.weight.reshape(self.out_channels, -1, cells, stride, cells, stride).permute(0, 1, 3, 5, 2, 4)
+        weight = split.reshape(self.out_channels, -1, cells, cells)
+        return functional.conv2d(functional.pixel_unshuffle(functional.pad(x, (padding,) * 4), stride), weight, self.bias)
+
+
+def projection(in_channels: int, width: int, kernel: int, stride: int) -> nn.Conv2d:
+    """One convolution of the embedding layer; its patches are centred on the cells of the stride."""
+    if kernel >= WIDE_STRIDES * stride:
+        return WideConv2d(in_channels, width, kernel, stride)
+    return nn.Conv2d(in_channels, width, kernel, stride, padding=(kernel - stride) // 2)
+
+
 class MultiScaleEmbedding(nn.Module):
     """Convolve with several kernel sizes at one stride, concatenate, normalise.
 
@@ -33,7 +61,7 @@ class MultiScaleEmbedding(nn.Module):
     def __init__(self, in_channels: int, dim: int, kernels: tuple[int, ...], stride: int) -> None:
         super().__init__()
         self.projections = nn.ModuleList(
-            nn.Conv2d(in_channels, width, kernel, stride, padding=(kernel - stride) // 2)
+            projection(in_channels, width, kernel, stride)
             for kernel, width in zip(kernels, projection_dims(dim, kernels))
         )
         self.norm = nn.LayerNorm(dim)
@@ -41,6 +69,6 @@ class MultiScaleEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map or image [B, H, W, C_in] to embeddings [B, H/s, W/s, dim]."""
         planes = x.permute(0, 3, 1, 2)
-        embeddings = torch.cat([projection(planes) for projection in self.projections], dim=1)
+        embeddings = torch.cat([convolve(planes) for convolve in self.projections], dim=1)
         normalised: Tensor = self.norm(embeddings.permute(0, 2, 3, 1))
         return normalised

@@ -1,0 +1,60 @@
+"""Recall among held-out places: a query's rank is the number of gallery tiles more similar to it than its own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+
+from mift_ros.errors import TrainingError
+from training.data.batches import held_out_pairs
+from training.data.imagery import load_imagery
+from training.preprocess import normalise
+from training.recipe import Recipe
+
+CHUNK = 32
+
+
+@dataclass(frozen=True)
+class Retrieval:
+    """ranks: of each query's own tile, 0 is first; places: size of the gallery."""
+
+    ranks: npt.NDArray[np.int64]
+    places: int
+
+    def recall_at(self, k: int) -> float:
+        """Share of the queries whose own tile is among the first k."""
+        return float((self.ranks < k).mean())
+
+    @property
+    def mean_reciprocal_rank(self) -> float:
+        """Mean of 1 / (rank + 1)."""
+        return float((1.0 / (self.ranks + 1.0)).mean())
+
+
+@torch.no_grad()
+def embed(model: nn.Module, images: Tensor) -> Tensor:
+    """Embeddings [N, D] of RGB uint8 images [N, S, S, 3]."""
+    model.eval()
+    return torch.cat([model(normalise(chunk)).float() for chunk in images.split(CHUNK)])
+
+
+def evaluate_pairs(model: nn.Module, gallery: Tensor, queries: Tensor) -> Retrieval:
+    """Retrieve each query among the gallery; row i of both [N, S, S, 3] uint8 shows the same place."""
+    similarity = embed(model, queries) @ embed(model, gallery).T
+    own = similarity.diagonal()[:, None]
+    return Retrieval((similarity > own).sum(dim=1).numpy(), len(gallery))
+
+
+def evaluate_held_out(model: nn.Module, recipe: Recipe, data: Path, size: int) -> Retrieval:
+    """Retrieval among the recipe's held-out places under `data`; raises TrainingError when nothing is held out."""
+    sources = tuple(source for source in recipe.sources if source.hold_out_every)
+    images = load_imagery(data, sources, recipe.views.finest_gsd_m)
+    gallery, queries = held_out_pairs(images, recipe, size)
+    if len(gallery) < 2:
+        raise TrainingError(f"{data}: no two held-out places; set hold_out_every on a source of the recipe")
+    return evaluate_pairs(model, gallery, queries)
