@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Protocol
 
@@ -41,10 +42,23 @@ class ModelIdentity:
         try:
             raw: dict[str, Any] = json.loads(text)
             wanted = {f.name for f in fields(cls)}
-            values = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in wanted}
-            return cls(**values)
+            values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items() if k in wanted}
+            identity = cls(**values)
+            identity.check()
+            return identity
         except (ValueError, TypeError, AttributeError) as error:
             raise ModelError(f"{where}: the model identity cannot be read ({error}); export the model again") from error
+
+    def check(self) -> None:
+        """Raise ValueError or TypeError when a number is out of range or of another type."""
+        for name, limit in (("input_size", 4096), ("embedding_dim", 65536)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or not 1 <= value <= limit:
+                raise ValueError(f"{name} is {value!r}, not a whole number from 1 to {limit}")
+        if len(self.mean) != 3 or len(self.std) != 3 or not all(math.isfinite(v) for v in self.mean + self.std):
+            raise ValueError(f"mean {self.mean} and std {self.std} must be three numbers each")
+        if min(self.std) <= 0:
+            raise ValueError(f"std {self.std} must be positive")
 
 
 class Embedder(Protocol):

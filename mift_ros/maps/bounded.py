@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +19,9 @@ _COLUMNS = ("filename", "top_left_lat", "top_left_lon", "bottom_right_lat", "bot
 _CORNERS = ("TL", "TR", "BR", "BL")
 _IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".webp")
 _MAX_TEXT_BYTES = 2**26
+_MAX_STRETCH = 1.2
+
+logger = logging.getLogger(__name__)
 
 
 def open_csv(path: Path) -> RasterMap:
@@ -32,6 +36,7 @@ def open_csv(path: Path) -> RasterMap:
     columns = _columns(rows[0], path)
     _check_images([row[columns[0]] for row in rows[1:] if len(row) > columns[0]], path)
     placed = [_placed_row(row, columns, f"{path}, line {line}", path.parent) for line, row in enumerate(rows[1:], 2)]
+    _warn_of_stretch(placed, path)
     files = [path, *(p.image.path for p in placed)]
     return RasterMap(open_dataset(mosaic_vrt(placed, 4326), str(path)), path.parent.name, files)
 
@@ -60,6 +65,7 @@ def open_json(path: Path) -> RasterMap:
         north, west = _pair(content["nw_latlon"], "nw_latlon", path)
         south, east = _pair(content["se_latlon"], "se_latlon", path)
         placed = _placed(image, north, west, south, east, str(path))
+        _warn_of_stretch([placed], path)
         return RasterMap(open_dataset(mosaic_vrt([placed], 4326), str(path)), image.path.name, [path, image.path])
     raise MapError(f"{path}: needs 'corners_lonlat' with TL, TR, BR, BL, or 'nw_latlon' and 'se_latlon'")
 
@@ -91,7 +97,9 @@ def _columns(header: list[str], path: Path) -> list[int]:
 def _check_images(names: list[str], path: Path) -> None:
     missing = [name for name in names if not _inside(path.parent, name, str(path)).is_file()]
     if missing:
-        raise MapError(f"{path}: {len(missing)} images are missing: {', '.join(missing[:5])}; delete their lines to do without")
+        raise MapError(
+            f"{path}: {len(missing)} images are missing: {', '.join(missing[:5])}; delete their lines to do without"
+        )
 
 
 def _placed_row(row: list[str], columns: list[int], where: str, folder: Path) -> PlacedImage:
@@ -111,6 +119,17 @@ def _placed(image: ImageFile, north: float, west: float, south: float, east: flo
             "are latitude and longitude swapped?"
         )
     return PlacedImage(image, west, north, east, south)
+
+
+def _warn_of_stretch(placed: list[PlacedImage], path: Path) -> None:
+    """Imagery has square pixels; bounds that make them oblong are a mistake that no later step can see."""
+    for p in placed:
+        wide = (p.east - p.west) * math.cos(math.radians(p.north)) / p.image.width
+        ratio = wide * p.image.height / (p.north - p.south)
+        if not 1 / _MAX_STRETCH < ratio < _MAX_STRETCH:
+            name = p.image.path.name
+            logger.warning("%s: pixels of %s are %.2f times as wide as high; are its bounds right?", path, name, ratio)
+            return
 
 
 def _corners(raw: Any, path: Path) -> Mapping[str, tuple[float, float]]:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Union
+from typing import TypeAlias
 
 import numpy as np
 import rasterio
@@ -29,7 +29,7 @@ BLOCK_CACHE_BYTES = 128 * 2**20
 _HASH_CHUNK_BYTES = 2**20
 _WGS84 = "EPSG:4326"
 
-Raster = Union[DatasetReader, WarpedVRT]
+Raster: TypeAlias = DatasetReader | WarpedVRT
 
 
 class RasterMap:
@@ -91,9 +91,12 @@ class RasterMap:
             "add_alpha": not self._has_alpha,
         }
         try:
-            with self._lock, rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES):
-                with WarpedVRT(self._level(gsd_m), **options) as warped:
-                    pixels = warped.read([*self._bands, warped.count])
+            with (
+                self._lock,
+                rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
+                WarpedVRT(self._level(gsd_m), **options) as warped,
+            ):
+                pixels = warped.read([*self._bands, warped.count])
         except RasterioError as error:
             raise MapError(f"{self.name}: the map cannot be read ({error}); is the file complete?") from error
         valid = pixels[-1] > 127

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from pathlib import Path
-
-import mercantile
 
 from mift_ros.errors import MapError
 from mift_ros.maps.mosaic import PlacedImage, mosaic_vrt, probe_image
@@ -13,6 +12,8 @@ from mift_ros.maps.raster import RasterMap, open_dataset
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _MAX_ZOOM = 24
+_HALF_WORLD_M = math.pi * 6378137.0
+"""Half the side of EPSG:3857's square, in its metres."""
 
 
 def zoom_levels(folder: Path) -> list[int]:
@@ -38,10 +39,11 @@ def open_xyz(folder: Path) -> RasterMap:
         raise MapError(f"{folder}: no tiles like {zoom}/X/Y.png")
     # Opening every header of a large pyramid takes minutes, so the first tile speaks for all.
     first = probe_image(found[0][2])
+    side = 2 * _HALF_WORLD_M / 2**zoom
     placed = []
     for x, y, path in found:
-        box = mercantile.xy_bounds(x, y, zoom)
-        placed.append(PlacedImage(replace(first, path=path), box.left, box.top, box.right, box.bottom))
+        west, north = x * side - _HALF_WORLD_M, _HALF_WORLD_M - y * side
+        placed.append(PlacedImage(replace(first, path=path), west, north, west + side, north - side))
     files = [path for _, _, path in found]
     return RasterMap(open_dataset(mosaic_vrt(placed, 3857), str(folder)), folder.name, files)
 

@@ -1,0 +1,120 @@
+"""The file format: safetensors, one header and four arrays whose places follow from the header alone.
+
+8 bytes header length (little endian) | header JSON, padded with spaces | raster | centres_m | cells | embeddings.
+The raster comes first and has a width that is a multiple of 8: its size is known before any tile is chosen, and every
+array after it lies aligned.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.errors import CacheError
+
+FORMAT = "mift-map-cache"
+HEADER_UNIT = 4096
+MAX_HEADER_BYTES = 2**20
+RASTER_WIDTH_UNIT = 8
+DTYPES: dict[str, npt.DTypeLike] = {"U8": np.uint8, "F64": np.float64, "I32": np.int32, "F16": np.float16}
+TENSORS = {"raster": "U8", "centres_m": "F64", "cells": "I32", "embeddings": "F16"}
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """An array in the file; `offset` counts from the end of the header."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    offset: int
+
+    @property
+    def nbytes(self) -> int:
+        """Size in bytes."""
+        size = np.dtype(DTYPES[self.dtype]).itemsize
+        for side in self.shape:
+            size *= side
+        return size
+
+
+def plan(raster_shape: tuple[int, int], tiles: int, embedding_dim: int) -> dict[str, Tensor]:
+    """Where each array goes, in file order."""
+    shapes = {
+        "raster": raster_shape,
+        "centres_m": (tiles, 2),
+        "cells": (tiles, 2),
+        "embeddings": (tiles, embedding_dim),
+    }
+    placed: dict[str, Tensor] = {}
+    offset = 0
+    for name, dtype in TENSORS.items():
+        placed[name] = Tensor(dtype, shapes[name], offset)
+        offset += placed[name].nbytes
+    return placed
+
+
+def data_bytes(tensors: dict[str, Tensor]) -> int:
+    """Size of all arrays."""
+    return sum(tensor.nbytes for tensor in tensors.values())
+
+
+def encode_header(tensors: dict[str, Tensor], metadata: dict[str, str], length: int = 0) -> bytes:
+    """Length prefix and header, padded to `length` bytes of JSON or, when 0, to the next unit."""
+    content: dict[str, Any] = {"__metadata__": metadata}
+    for name, t in tensors.items():
+        content[name] = {"dtype": t.dtype, "shape": t.shape, "data_offsets": [t.offset, t.offset + t.nbytes]}
+    text = json.dumps(content).encode()
+    length = length or -(-len(text) // HEADER_UNIT) * HEADER_UNIT - 8
+    if len(text) > length:
+        raise CacheError(f"the cache header needs {len(text)} bytes, {length} were reserved; shorten the attribution")
+    return struct.pack("<Q", length) + text.ljust(length)
+
+
+def parse_header(head: bytes, where: str, kind: str = FORMAT) -> tuple[dict[str, Any], dict[str, str]]:
+    """Array entries, not yet checked, and metadata of a header.
+
+    Raises:
+        CacheError: not the header of a map cache.
+    """
+    try:
+        content = json.loads(head)
+        metadata = content.pop("__metadata__")
+        if metadata["format"] != kind or not all(isinstance(value, str) for value in metadata.values()):
+            raise ValueError("another format")
+        return content, metadata
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise CacheError(f"{where}: not a map cache; build one with 'mift map build'") from error
+
+
+def locate(content: dict[str, Any], data_start: int, file_bytes: int, where: str) -> dict[str, Tensor]:
+    """The arrays, checked to fill the file exactly.
+
+    Raises:
+        CacheError: an array is missing or out of place, or the file has another size than its header says.
+    """
+    try:
+        tensors = {name: _tensor(content[name], dtype) for name, dtype in TENSORS.items()}
+        (height, width), (tiles, _) = tensors["raster"].shape, tensors["cells"].shape
+        if tensors != plan((height, width), tiles, tensors["embeddings"].shape[1]):
+            raise ValueError("out of place")
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        raise CacheError(f"{where}: the header describes no map cache ({error}); build the cache again") from error
+    expected = data_start + data_bytes(tensors)
+    if expected != file_bytes:
+        state = "truncated" if file_bytes < expected else "longer than it should be"
+        raise CacheError(f"{where}: {state}, {file_bytes} of {expected} bytes; copy or build it again")
+    return tensors
+
+
+def _tensor(raw: dict[str, Any], dtype: str) -> Tensor:
+    shape = tuple(int(side) for side in raw["shape"])
+    begin, end = (int(offset) for offset in raw["data_offsets"])
+    tensor = Tensor(dtype, shape, begin)
+    if raw["dtype"] != dtype or len(shape) != 2 or min(shape) < 1 or begin < 0 or end - begin != tensor.nbytes:
+        raise ValueError("array out of shape")
+    return tensor

@@ -1,0 +1,103 @@
+"""`mift map`: build, show and verify map caches."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+app = typer.Typer(help="Prepare the map of a flight.", no_args_is_help=True)
+
+MapArgument = Annotated[
+    Path, typer.Argument(help="GeoTIFF, COG, VRT, MBTiles, tile folder, CSV or JSON beside images.")
+]
+CacheArgument = Annotated[Path, typer.Argument(help="A cache made by 'mift map build'.")]
+ModelOption = Annotated[str, typer.Option(help="Name of a packaged model, or an ONNX file.")]
+
+
+@app.command()
+def build(
+    source: MapArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The cache to write.")],
+    model: ModelOption = "mift_nano",
+    tile_size_m: Annotated[float, typer.Option(help="Side of a tile on the ground, m.")] = 72.0,
+    stride_m: Annotated[float | None, typer.Option(help="Distance between tiles, m  [default: a quarter tile]")] = None,
+    raster_gsd_m: Annotated[float | None, typer.Option(help="Resolution for refinement, m/px  [default: 1]")] = None,
+    imagery_date: Annotated[str, typer.Option(help="When the imagery was taken, for the manifest.")] = "",
+    attribution: Annotated[str, typer.Option(help="Whose imagery it is, for the manifest.")] = "",
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")] = 0,
+) -> None:
+    """Embed a map once, before flight. Interrupt it and run it again to continue."""
+    from mift_ros.cache.build import BuildOptions, build_cache
+    from mift_ros.cache.reader import MapCache
+    from mift_ros.inference.load import load_embedder
+    from mift_ros.maps.open import open_map
+
+    command = shlex.join(["mift", *sys.argv[1:]])
+    options = BuildOptions(tile_size_m, stride_m, raster_gsd_m, imagery_date, attribution, command)
+    with _progress() as bars:
+        tasks = {name: bars.add_task(name, total=None) for name in ("raster", "tiles")}
+        build_cache(
+            open_map(source),
+            load_embedder(model, threads),
+            out,
+            options,
+            lambda stage, done, total: bars.update(tasks[stage], completed=done, total=total),
+        )
+    cache = MapCache.open(out)
+    Console().print(f"{out}: {len(cache)} tiles, {cache.nbytes / 1e6:.1f} MB")
+
+
+@app.command()
+def info(cache: CacheArgument) -> None:
+    """Show what a cache was made of."""
+    from mift_ros.cache.manifest import SHA_SHOWN
+    from mift_ros.cache.reader import MapCache
+
+    opened = MapCache.open(cache)
+    m = opened.manifest
+    west, south, east, north = m.bounds_m
+    rows = {
+        "map": f"{m.source_name} ({m.source_sha256[:SHA_SHOWN]})",
+        "imagery": f"{m.imagery_date or 'date unknown'}, {m.attribution or 'no attribution'}",
+        "extent": f"{east - west:.0f} x {north - south:.0f} m around {m.origin_lat_deg:.6f}, {m.origin_lon_deg:.6f}",
+        "model": f"{m.model_name} {m.model_variant} ({m.model_sha256[:SHA_SHOWN]}), {m.embedding_dim} numbers per tile",
+        "tiles": f"{len(opened)} of {m.grid_rows} x {m.grid_cols}, {m.tile_size_m:g} m every {m.stride_m:g} m",
+        "resolution": f"{m.tile_gsd_m:.4g} m/px for the model, {m.raster_gsd_m:.4g} m/px for refinement",
+        "size": f"{opened.nbytes / 1e6:.1f} MB",
+        "built": f"{m.created_utc} by mift_ros {m.software_version}",
+        "command": m.build_command or "unknown",
+    }
+    table = Table(title=str(cache), show_header=False)
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+@app.command()
+def verify(
+    cache: CacheArgument,
+    source: Annotated[Path | None, typer.Option("--map", help="The map, to embed a sample of its tiles again.")] = None,
+    model: ModelOption = "mift_nano",
+) -> None:
+    """Check that a cache is undamaged and, with --map, that map and model still make the same embeddings."""
+    from mift_ros.cache.verify import verify_cache
+    from mift_ros.inference.load import load_embedder
+    from mift_ros.maps.open import open_map
+
+    found = verify_cache(cache) if source is None else verify_cache(cache, open_map(source), load_embedder(model))
+    line = f"{cache}: good; {found.tiles} tiles, norms within {found.largest_norm_error:.1e} of 1"
+    if found.lowest_cosine is not None:
+        line += f", {found.tiles_embedded_again} tiles embedded again with cosine {found.lowest_cosine:.4f} or more"
+    Console().print(line)
+
+
+def _progress() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
