@@ -1,0 +1,116 @@
+"""Publishers: a fix goes out on three topics, the verdict on every frame on ~/status, its picture on demand."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geographic_msgs.msg import GeoPoseWithCovarianceStamped
+from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
+from rclpy.qos_overriding_options import QoSOverridingOptions
+from sensor_msgs.msg import Image, NavSatFix
+from std_msgs.msg import Header
+
+from mift_ros.conversion.outputs import STATUS_FIX, Status, pose_covariance, position_covariance, status_of
+from mift_ros.conversion.stamp import ns_to_stamp
+from mift_ros.localization.types import Fix, Result
+from mift_ros.nodes.config import NodeConfig
+
+DEPTH = 10
+GEO_FRAME = "wgs84"
+"""frame_id of ~/geopose: latitude and longitude need no frame, its orientation is in the local ENU axes."""
+
+
+class Outputs:
+    """Lifecycle publishers: silent unless the node is active."""
+
+    def __init__(self, node: LifecycleNode, config: NodeConfig, hardware_id: str) -> None:
+        self._node, self._config, self._hardware_id = node, config, hardware_id
+        self._geopose = self._publisher(GeoPoseWithCovarianceStamped, "~/geopose")
+        self._fix = self._publisher(NavSatFix, "~/fix")
+        self._pose = self._publisher(PoseWithCovarianceStamped, "~/pose")
+        self._status = self._publisher(DiagnosticArray, "~/status")
+        self._match = self._publisher(Image, "~/match")
+
+    def publish(self, result: Result) -> None:
+        """The verdict on one frame, stamped with its exposure; positions only if it is a fix."""
+        if isinstance(result, Fix):
+            self._geopose.publish(self._geopose_of(result))
+            self._fix.publish(self._navsat_of(result))
+            self._pose.publish(self._pose_of(result))
+        self._status.publish(self.array(status_of(result), "frame", _header(result.stamp_ns, "")))
+
+    def match_wanted(self) -> bool:
+        """Whether anybody looks at ~/match."""
+        return bool(self._match.get_subscription_count() > 0)
+
+    def publish_match(self, stamp_ns: int, picture: npt.NDArray[np.uint8]) -> None:
+        """Publish RGB [H, W, 3]."""
+        height, width = picture.shape[:2]
+        msg = Image(header=_header(stamp_ns, ""), height=height, width=width, encoding="rgb8", step=3 * width)
+        msg.data.frombytes(picture.tobytes())
+        self._match.publish(msg)
+
+    def array(self, status: Status, name: str, header: Header) -> DiagnosticArray:
+        """One status as the message that carries it."""
+        entry = DiagnosticStatus(
+            level=bytes([status.level]),
+            name=f"{self._node.get_fully_qualified_name()[1:]}: {name}",
+            message=status.message,
+            hardware_id=self._hardware_id,
+            values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
+        )
+        return DiagnosticArray(header=header, status=[entry])
+
+    def close(self) -> None:
+        """Destroy the publishers."""
+        for publisher in (self._geopose, self._fix, self._pose, self._status, self._match):
+            self._node.destroy_lifecycle_publisher(publisher)
+
+    def _publisher(self, kind: Any, topic: str) -> Any:
+        options = QoSOverridingOptions.with_default_policies()
+        return self._node.create_lifecycle_publisher(
+            kind, topic, QoSProfile(depth=DEPTH), qos_overriding_options=options
+        )
+
+    def _geopose_of(self, fix: Fix) -> GeoPoseWithCovarianceStamped:
+        msg = GeoPoseWithCovarianceStamped(header=_header(fix.stamp_ns, GEO_FRAME))
+        _set_place(msg.pose.pose.position, fix)
+        msg.pose.pose.orientation = _quaternion(fix)
+        msg.pose.covariance = pose_covariance(fix)
+        return msg
+
+    def _navsat_of(self, fix: Fix) -> NavSatFix:
+        msg = NavSatFix(header=_header(fix.stamp_ns, self._config.base_frame))
+        _set_place(msg, fix)
+        msg.status.status = STATUS_FIX
+        msg.position_covariance, msg.position_covariance_type = position_covariance(fix)
+        return msg
+
+    def _pose_of(self, fix: Fix) -> PoseWithCovarianceStamped:
+        msg = PoseWithCovarianceStamped(header=_header(fix.stamp_ns, self._config.map_frame))
+        position = msg.pose.pose.position
+        position.x, position.y = fix.position_m
+        position.z = fix.altitude_ellipsoid_m
+        msg.pose.pose.orientation = _quaternion(fix)
+        msg.pose.covariance = pose_covariance(fix)
+        return msg
+
+
+def _set_place(target: Any, fix: Fix) -> None:
+    target.latitude, target.longitude, target.altitude = fix.lat_deg, fix.lon_deg, fix.altitude_ellipsoid_m
+
+
+def _quaternion(fix: Fix) -> Quaternion:
+    x, y, z, w = fix.orientation_enu
+    return Quaternion(x=x, y=y, z=z, w=w)
+
+
+def _header(stamp_ns: int, frame_id: str) -> Header:
+    header = Header(frame_id=frame_id)
+    header.stamp.sec, header.stamp.nanosec = ns_to_stamp(stamp_ns)
+    return header
