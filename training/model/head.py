@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 
 class BottleneckHead(nn.Sequential):
@@ -16,8 +16,3 @@ class BottleneckHead(nn.Sequential):
         nn.init.kaiming_normal_(linear.weight)
         nn.init.zeros_(linear.bias)
         super().__init__(linear, nn.BatchNorm1d(out_features))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """[B, in_features] to [B, out_features]."""
-        reduced: Tensor = super().forward(x)
-        return reduced

@@ -41,7 +41,9 @@ class WideConv2d(nn.Conv2d):
         stride, padding, cells = self.stride[0], int(self.padding[0]), self.kernel_size[0] // self.stride[0]
         split = self.weight.reshape(self.out_channels, -1, cells, stride, cells, stride).permute(0, 1, 3, 5, 2, 4)
         weight = split.reshape(self.out_channels, -1, cells, cells)
-        return functional.conv2d(functional.pixel_unshuffle(functional.pad(x, (padding,) * 4), stride), weight, self.bias)
+        return functional.conv2d(
+            functional.pixel_unshuffle(functional.pad(x, (padding,) * 4), stride), weight, self.bias
+        )
 
 
 def projection(in_channels: int, width: int, kernel: int, stride: int) -> nn.Conv2d:
