@@ -8,7 +8,7 @@ import numpy as np
 
 from mift_ros.simulation.canvas import Canvas, Kind, Points
 from mift_ros.simulation.layout import Block
-from mift_ros.simulation.materials import CROPS, varied
+from mift_ros.simulation.materials import CROPS, pick, varied
 from mift_ros.simulation.trees import Nursery, inside, scatter
 
 
@@ -22,7 +22,7 @@ def sow(canvas: Canvas, block: Block, rng: np.random.Generator) -> None:
     for low, high in pairwise(cuts):
         strip = _strip(block.outline, across, low, high)
         if len(strip) > 2:
-            material = varied(rng, Kind.GROUND, CROPS[rng.integers(len(CROPS))], 8.0, rng.uniform(3, 8))
+            material = varied(rng, Kind.GROUND, pick(rng, CROPS), 8.0, rng.uniform(3, 8))
             canvas.polygon(strip, material)
             _rows(canvas, strip, across, rng)
 

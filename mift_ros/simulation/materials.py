@@ -57,6 +57,11 @@ CROWNS: tuple[Pair, ...] = (
 CARS: tuple[Rgb, ...] = ((225, 225, 222), (40, 40, 44), (150, 152, 156), (146, 30, 32), (40, 62, 120), (196, 190, 170))
 
 
+def pick(rng: np.random.Generator, choices: tuple[Pair, ...]) -> Pair:
+    """One of several pairs of colours."""
+    return choices[int(rng.integers(len(choices)))]
+
+
 def varied(rng: np.random.Generator, kind: Kind, pair: Pair, spread: float = 8.0, grain: float = 6.0) -> Material:
     """A material near a pair of colours: brightness and tint drawn once for both looks, a little for each."""
     common = rng.normal(0, spread) + rng.normal(0, spread / 3, 3)

@@ -55,7 +55,7 @@ def build_flats(canvas: Canvas, block: Block, rng: np.random.Generator, nursery:
     """Rows of long buildings on lawns with paths."""
     along, across = longest_side(block.corners)
     angle = float(np.arctan2(along[1], along[0])) + (np.pi / 2 if rng.random() < 0.4 else 0.0)
-    colours = m.HALL_ROOFS[rng.integers(len(m.HALL_ROOFS))]
+    colours = m.pick(rng, m.HALL_ROOFS)
     for point in scatter(rng, block.outline, rng.uniform(30, 40)):
         slab = Building(point, angle, rng.uniform(26, 55), rng.uniform(11, 15), rng.uniform(9, 18), Roof.FLAT)
         if len(inside(block.outline, slab.corners(4.0))) == 4 and fits(canvas, slab, 5.0):
@@ -81,15 +81,13 @@ def build_halls(canvas: Canvas, block: Block, rng: np.random.Generator, nursery:
 
 def _hall(canvas: Canvas, hall: Building, rng: np.random.Generator) -> None:
     """A hall with units on its roof."""
-    raise_building(
-        canvas, hall, m.varied(rng, Kind.BUILDING, m.HALL_ROOFS[rng.integers(len(m.HALL_ROOFS))], 8.0, 4.0), rng
-    )
+    raise_building(canvas, hall, m.varied(rng, Kind.BUILDING, m.pick(rng, m.HALL_ROOFS), 8.0, 4.0), rng)
     axis = np.array([np.cos(hall.angle_rad), np.sin(hall.angle_rad)])
     for along, across in rng.uniform(-0.35, 0.35, (int(rng.integers(2, 8)), 2)):
         centre = hall.centre + axis * along * hall.length_m + axis[::-1] * [-1, 1] * across * hall.width_m
         length, width = rng.uniform(1.5, 5.0, 2)
         unit = Building(centre, hall.angle_rad, length, width, hall.eaves_m + rng.uniform(1, 2.5), Roof.FLAT)
-        raise_building(canvas, unit, m.varied(rng, Kind.BUILDING, m.HALL_ROOFS[rng.integers(3)], 14.0), rng)
+        raise_building(canvas, unit, m.varied(rng, Kind.BUILDING, m.pick(rng, m.HALL_ROOFS[:3]), 14.0), rng)
 
 
 def _stalls(canvas: Canvas, yard: Building, rng: np.random.Generator) -> None:

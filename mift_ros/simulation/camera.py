@@ -1,0 +1,77 @@
+"""What a camera sees of a scene: every pixel's ray is followed to the surface."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.errors import SimulationError
+from mift_ros.geometry.camera import CameraModel
+from mift_ros.simulation.scene import Raster, Scene
+
+Vector = npt.NDArray[np.float64]
+Image = npt.NDArray[np.uint8]
+
+GROUND_STEPS = 4
+"""Iterations to the terrain: each shrinks the error by slope times tangent of the view angle."""
+LAYERS = 12
+"""Heights above the terrain at which a ray is tested for roofs and trees."""
+
+
+class SceneCamera:
+    """Renders a scene for one camera model."""
+
+    def __init__(self, scene: Scene, camera: CameraModel) -> None:
+        self._scene, self._camera = scene, camera
+        rows, cols = np.mgrid[: camera.height, : camera.width]
+        pixels = np.stack([cols, rows], axis=-1).reshape(-1, 2).astype(float)
+        self._rays = camera.rays(pixels).reshape(camera.height, camera.width, 3)
+        above = np.asarray(scene.surface.pixels, np.float32) - np.asarray(scene.terrain.pixels, np.float32)
+        self._tallest_m = float(above.max())
+
+    def render(self, position_m: Vector, enu_from_body: Vector) -> Image:
+        """RGB [H, W, 3] seen from a position [3] (east, north, altitude) with a body (FLU) to ENU rotation [3, 3].
+
+        Raises:
+            SimulationError: the image would reach the horizon or the camera is under the ground.
+        """
+        points = self.ground_points(position_m, enu_from_body)
+        return np.asarray(self._scene.look.sample(points[..., 0], points[..., 1]), np.uint8)
+
+    def ground_points(self, position_m: Vector, enu_from_body: Vector) -> Vector:
+        """East, north, altitude [H, W, 3] of the surface that each pixel sees."""
+        rays = self._rays @ (enu_from_body @ self._camera.mount).T
+        if (rays[..., 2] > -0.1).any():
+            raise SimulationError("the camera would see the horizon: reduce the field of view or the tilt")
+        slopes = rays[..., :2] / -rays[..., 2:]
+        altitude = np.zeros(rays.shape[:2])
+        for _ in range(GROUND_STEPS):
+            altitude = self._height(self._scene.terrain, position_m, slopes, altitude)
+        if position_m[2] - altitude.max() < 1.0:
+            raise SimulationError(f"camera at {position_m[2]:.1f} m, ground at {altitude.max():.1f} m: not above it")
+        if self._tallest_m > 0.1:
+            altitude = self._first_hit(position_m, slopes, altitude)
+        plane = position_m[:2] + slopes * (position_m[2] - altitude)[..., None]
+        return np.concatenate([plane, altitude[..., None]], axis=-1)
+
+    def _first_hit(self, position_m: Vector, slopes: Vector, ground_m: Vector) -> Vector:
+        """Altitude [H, W] at which each ray first meets the surface, going down through layers above the terrain."""
+        hit: Vector = ground_m.copy()
+        open_rays = np.ones(ground_m.shape, bool)
+        before = np.full(ground_m.shape, 1e6)
+        for above in np.linspace(self._tallest_m, 0.0, LAYERS + 1):
+            level = ground_m + above
+            clearance = level - self._height(self._scene.surface, position_m, slopes, level)
+            meets = open_rays & (clearance <= 0.0)
+            below = clearance[meets] / (clearance[meets] - before[meets])
+            hit[meets] = level[meets] + below * self._tallest_m / LAYERS
+            open_rays &= ~meets
+            before = np.maximum(clearance, 1e-6)
+        return hit
+
+    @staticmethod
+    def _height(raster: Raster, position_m: Vector, slopes: Vector, altitude_m: Vector) -> Vector:
+        """Heights [H, W] of a raster where the rays are at an altitude."""
+        drop = position_m[2] - altitude_m
+        east, north = position_m[0] + slopes[..., 0] * drop, position_m[1] + slopes[..., 1] * drop
+        return np.asarray(raster.sample(east, north), float)
