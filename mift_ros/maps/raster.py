@@ -18,6 +18,7 @@ from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
 
 from mift_ros.errors import MapError
 from mift_ros.geometry.frames import LocalFrame
@@ -164,8 +165,7 @@ def _extent(dataset: Raster, name: str) -> tuple[GeoBounds, float]:
     if dataset.crs.is_geographic and not (abs(dataset.bounds.top) <= 90.0 and abs(dataset.bounds.left) <= 360.0):
         raise MapError(f"{name}: the CRS is in degrees but the extent {tuple(dataset.bounds)} is not; wrong CRS?")
     try:
-        with WarpedVRT(dataset, crs=_WGS84) as warped:
-            bounds = GeoBounds(*warped.bounds)
+        bounds = GeoBounds(*transform_bounds(dataset.crs, _WGS84, *dataset.bounds))
         frame = LocalFrame((bounds.south + bounds.north) / 2, (bounds.west + bounds.east) / 2)
         with WarpedVRT(dataset, crs=crs_of(frame)) as warped:
             return bounds, float(sum(warped.res) / 2)

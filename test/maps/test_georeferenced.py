@@ -1,0 +1,225 @@
+"""A map pixel lies where pyproj says it does, in every CRS."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from pyproj import Transformer
+from rasterio.control import GroundControlPoint
+from rasterio.enums import ColorInterp
+from rasterio.transform import Affine
+
+from mift_ros.errors import MapError
+from mift_ros.geometry.frames import LocalFrame
+from mift_ros.maps.open import open_map
+
+LAT, LON = 60.4, 22.46
+FRAME = LocalFrame(LAT, LON)
+SIZE = 400
+
+
+def corner_and_step(epsg: int, step_m: float) -> tuple[float, float, float, float]:
+    """Top-left corner and pixel size, in the CRS, of a map of SIZE pixels around the frame's origin."""
+    to_crs = Transformer.from_crs(4326, epsg, always_xy=True)
+    (south, west), (north, east) = FRAME.to_geodetic([[-step_m / 2, -step_m / 2], [step_m / 2, step_m / 2]])
+    (x0, x1), (y0, y1) = to_crs.transform([west, east], [south, north])
+    x, y = to_crs.transform(LON, LAT)
+    return x - SIZE / 2 * (x1 - x0), y + SIZE / 2 * (y1 - y0), x1 - x0, y1 - y0
+
+
+def spots(rows: list[int], cols: list[int]) -> np.ndarray:
+    """A dark RGB image with a bright 5 x 5 spot centred on each pixel."""
+    pixels = np.full((3, SIZE, SIZE), 20, np.uint8)
+    for row, col in zip(rows, cols):
+        pixels[:, row - 2 : row + 3, col - 2 : col + 3] = 250
+    return pixels
+
+
+def centroid(grey: np.ndarray, row: float, col: float, reach: int = 6) -> tuple[float, float]:
+    """Centre of brightness near a pixel, in pixels."""
+    r0, c0 = round(row) - reach, round(col) - reach
+    part = grey[r0 : r0 + 2 * reach + 1, c0 : c0 + 2 * reach + 1].astype(float) - 20
+    rows, cols = np.mgrid[: part.shape[0], : part.shape[1]]
+    return r0 + (rows * part).sum() / part.sum(), c0 + (cols * part).sum() / part.sum()
+
+
+@pytest.mark.parametrize("epsg", [32634, 3857, 4326])
+@pytest.mark.parametrize("gsd_m", [0.5, 1.0])
+def test_pixels_lie_where_pyproj_puts_them(write_raster: Any, epsg: int, gsd_m: float) -> None:
+    rows, cols = [60, 60, 200, 340, 320], [60, 340, 200, 70, 330]
+    x, y, dx, dy = corner_and_step(epsg, 0.5)
+    source = open_map(write_raster(spots(rows, cols), Affine(dx, 0, x, 0, -dy, y), f"EPSG:{epsg}"))
+    west, north, pixels = -100.0, 100.0, round(200 / gsd_m)
+    patch = source.read(FRAME, west, north, pixels, pixels, gsd_m)
+    to_degrees = Transformer.from_crs(epsg, 4326, always_xy=True)
+    for row, col in zip(rows, cols):
+        lon, lat = to_degrees.transform(x + (col + 0.5) * dx, y - (row + 0.5) * dy)
+        east_m, north_m = FRAME.to_local(lat, lon)
+        at_row, at_col = (north - north_m) / gsd_m - 0.5, (east_m - west) / gsd_m - 0.5
+        assert centroid(patch.rgb[..., 1], at_row, at_col) == pytest.approx((at_row, at_col), abs=0.2)
+
+
+@pytest.mark.parametrize("epsg", [32634, 3857, 4326])
+def test_resolution_and_bounds_are_those_of_the_ground(write_raster: Any, epsg: int) -> None:
+    """Web Mercator at 60 degrees stretches by 2.02, degrees of longitude shrink by 2: neither reaches the user."""
+    x, y, dx, dy = corner_and_step(epsg, 0.5)
+    source = open_map(write_raster(spots([], []), Affine(dx, 0, x, 0, -dy, y), f"EPSG:{epsg}"))
+    (west, south), (east, north) = FRAME.to_local(
+        [source.bounds.south, source.bounds.north], [source.bounds.west, source.bounds.east]
+    )
+    assert source.gsd_m == pytest.approx(0.5, rel=0.05)
+    assert (west, south, east, north) == pytest.approx((-100, -100, 100, 100), abs=5.0)  # UTM north leans by 1.3 deg
+
+
+def test_outside_the_map_there_is_no_data(write_raster: Any) -> None:
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    source = open_map(write_raster(np.full((3, SIZE, SIZE), 90, np.uint8), Affine(dx, 0, x, 0, -dy, y), "EPSG:32634"))
+    patch = source.read(FRAME, 0.0, 0.0, 200, 50, 1.0)
+    assert patch.valid[:, :97].all() and not patch.valid[:, 103:].any()
+    assert not patch.rgb[~patch.valid].any()
+    assert not source.read(FRAME, 50_000.0, 0.0, 20, 20, 1.0).valid.any()
+
+
+@pytest.mark.parametrize("how", ["nodata", "alpha", "mask"])
+@pytest.mark.parametrize("gsd_m", [0.25, 1.0])
+def test_holes_are_honoured_however_they_are_marked(write_raster: Any, how: str, gsd_m: float) -> None:
+    pixels = np.full((3, SIZE, SIZE), 90, np.uint8)
+    pixels[:, :, 200:] = 7
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    place = (Affine(dx, 0, x, 0, -dy, y), "EPSG:32634")
+    good = np.where(np.arange(SIZE) < 200, 255, 0).astype(np.uint8)[None].repeat(SIZE, axis=0)
+    if how == "nodata":
+        path = write_raster(pixels, *place, nodata=7)
+    elif how == "alpha":
+        path = write_raster(np.concatenate([pixels, good[None]]), *place, photometric="RGB", alpha="YES")
+    else:
+        path = write_raster(pixels, *place)
+        with rasterio.open(path, "r+") as dataset:
+            dataset.write_mask(good)
+    patch = open_map(path).read(FRAME, -50.0, 50.0, round(100 / gsd_m), 40, gsd_m)
+    half, slack = round(50 / gsd_m), round(2 / gsd_m)  # UTM north leans 1.1 m to the side over these 50 m
+    assert patch.valid[:, : half - slack].all() and not patch.valid[:, half + slack :].any()
+    assert (patch.rgb[patch.valid] == 90).mean() > 0.95
+
+
+def test_grey_and_four_band_maps_become_rgb(write_raster: Any) -> None:
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    place = (Affine(dx, 0, x, 0, -dy, y), "EPSG:32634")
+    grey = open_map(write_raster(np.full((1, SIZE, SIZE), 90, np.uint8), *place, name="grey.tif"))
+    assert grey.read(FRAME, 0, 0, 4, 4, 0.5).rgb.tolist() == [[[90] * 3] * 4] * 4
+    values = np.array([10, 20, 30, 40], np.uint8)[:, None, None].repeat(SIZE, 1).repeat(SIZE, 2)
+    infrared = open_map(write_raster(values, *place, name="rgbn.tif", photometric="RGB", alpha="NO"))
+    assert infrared.read(FRAME, 0, 0, 4, 4, 0.5).rgb[0, 0].tolist() == [10, 20, 30]
+
+
+def test_named_colours_are_found_in_any_order(write_raster: Any) -> None:
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    values = np.array([1, 30, 20, 10, 2], np.uint8)[:, None, None].repeat(SIZE, 1).repeat(SIZE, 2)
+    path = write_raster(values, Affine(dx, 0, x, 0, -dy, y), "EPSG:32634")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = [
+            ColorInterp.undefined, ColorInterp.blue, ColorInterp.green, ColorInterp.red, ColorInterp.undefined,
+        ]  # fmt: skip
+    assert open_map(path).read(FRAME, 0, 0, 4, 4, 0.5).rgb[0, 0].tolist() == [10, 20, 30]
+
+
+def test_coarse_windows_come_from_the_overviews(write_raster: Any) -> None:
+    """An overview painted white shows which level was read."""
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    path = write_raster(np.full((3, SIZE, SIZE), 90, np.uint8), Affine(dx, 0, x, 0, -dy, y), "EPSG:32634")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.build_overviews([2, 4])
+    with rasterio.open(path, "r+", overview_level=1) as coarse:
+        coarse.write(np.full((3, SIZE // 4, SIZE // 4), 255, np.uint8))
+    source = open_map(path)
+    means = [source.read(FRAME, -50, 50, 40, 40, gsd_m).rgb.mean() for gsd_m in (0.5, 1.9, 2.1)]
+    assert means == pytest.approx([90, 90, 255], abs=1)
+
+
+def test_a_chequerboard_averages_to_grey_when_reduced(write_raster: Any) -> None:
+    board = (np.indices((SIZE, SIZE)).sum(axis=0) % 2 * 200).astype(np.uint8)[None].repeat(3, axis=0)
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    source = open_map(write_raster(board, Affine(dx, 0, x, 0, -dy, y), "EPSG:32634"))
+    patch = source.read(FRAME, -50, 50, 25, 25, 4.0)
+    assert patch.rgb == pytest.approx(np.full(patch.rgb.shape, 100), abs=8)
+
+
+def test_a_map_placed_by_control_points(write_raster: Any) -> None:
+    rows, cols = [60, 200, 330], [330, 200, 90]
+    (south, west), (north, east) = FRAME.to_geodetic([[-100, -100], [100, 100]])
+    corners = [(0, 0, west, north), (0, SIZE, east, north), (SIZE, SIZE, east, south), (SIZE, 0, west, south)]
+    points = [GroundControlPoint(row, col, x, y) for row, col, x, y in corners]
+    path = write_raster(spots(rows, cols), gcps=points, crs="EPSG:4326")
+    patch = open_map(path).read(FRAME, -100, 100, SIZE, SIZE, 0.5)
+    for row, col in zip(rows, cols):
+        assert centroid(patch.rgb[..., 0], row, col) == pytest.approx((row, col), abs=1.0)
+
+
+def test_sha256_of_one_file_is_that_of_sha256sum(write_raster: Any) -> None:
+    x, y, dx, dy = corner_and_step(3857, 0.5)
+    path = write_raster(spots([], []), Affine(dx, 0, x, 0, -dy, y), "EPSG:3857")
+    assert open_map(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+UTM = (Affine(0.5, 0, 500000, 0, -0.5, 6700000), "EPSG:32634")
+
+
+def test_no_crs(write_raster: Any) -> None:
+    with pytest.raises(MapError, match=r"map\.tif: no CRS; assign"):
+        open_map(write_raster(spots([], []), UTM[0]))
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+def test_no_geotransform(write_raster: Any) -> None:
+    with pytest.raises(MapError, match=r"map\.tif: a CRS but no geotransform"):
+        open_map(write_raster(spots([], []), crs="EPSG:32634"))
+
+
+def test_metres_under_a_crs_in_degrees(write_raster: Any) -> None:
+    with pytest.raises(MapError, match=r"map\.tif: the CRS is in degrees but the extent"):
+        open_map(write_raster(spots([], []), UTM[0], "EPSG:4326"))
+
+
+@pytest.mark.parametrize("dtype", ["uint16", "float32", "int16"])
+def test_other_pixel_types_are_refused_with_the_command_that_scales(write_raster: Any, dtype: str) -> None:
+    with pytest.raises(MapError, match=rf"map\.tif: pixels are {dtype}, not uint8; scale .*gdal_translate"):
+        open_map(write_raster(np.ones((3, 8, 8), dtype), *UTM))
+
+
+def test_two_unnamed_bands(write_raster: Any) -> None:
+    with pytest.raises(MapError, match="2 bands and none named red, green, blue"):
+        open_map(write_raster(np.ones((2, 8, 8), np.uint8), *UTM))
+
+
+def test_palette_indices(write_raster: Any) -> None:
+    path = write_raster(np.ones((1, 8, 8), np.uint8), *UTM, photometric="PALETTE")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.write_colormap(1, {1: (255, 0, 0, 255)})
+    with pytest.raises(MapError, match="palette"):
+        open_map(path)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.001, 0.5, 0.99])
+def test_a_truncated_file_is_an_error_and_not_black_ground(write_raster: Any, tmp_path: Path, share: float) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (3, SIZE, SIZE), dtype=np.uint8)
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    whole = write_raster(noise, Affine(dx, 0, x, 0, -dy, y), "EPSG:32634", compress="deflate").read_bytes()
+    path = tmp_path / "short.tif"
+    path.write_bytes(whole[: int(len(whole) * share)])
+    with pytest.raises(MapError, match=r"short\.tif"):
+        open_map(path).read(FRAME, -100, 100, SIZE, SIZE, 0.5)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(MapError, match="no such map"):
+        open_map(tmp_path / "absent.tif")
+    with pytest.raises(MapError, match=r"no map\.csv"):
+        open_map(tmp_path)
+    (tmp_path / "notes.txt").write_text("not a map")
+    with pytest.raises(MapError, match="not an image that can be read"):
+        open_map(tmp_path / "notes.txt")
