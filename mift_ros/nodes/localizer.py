@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from mift_ros.nodes.spin import run
@@ -19,7 +18,7 @@ def _make() -> Node:
 
 def main() -> None:
     """Entry point; ROS arguments are taken from the command line."""
-    sys.exit(run(_make))
+    run(_make)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Run one node until a signal: SIGINT and SIGTERM end it in order, however often they come."""
+"""Run until a signal: SIGINT and SIGTERM end a node in order, however often they come."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 WAKE_EVERY_S = 0.1
 
 
-def run(make_node: Callable[[], Node]) -> int:
-    """Spin the node that `make_node` makes; returns the process's exit code, 0 after a signal."""
+def stop_on_signals() -> threading.Event:
+    """An event that SIGINT and SIGTERM set; they do nothing else from now on."""
     stop = threading.Event()
 
     def on_signal(_: int, __: FrameType | None) -> None:
@@ -25,17 +25,16 @@ def run(make_node: Callable[[], Node]) -> int:
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, on_signal)
-    _spin(make_node, stop)
-    return 0
+    return stop
 
 
-def _spin(make_node: Callable[[], Node], stop: threading.Event) -> None:
+def run(make_node: Callable[[], Node]) -> None:
+    """Make a node and spin it until a signal comes; returns when everything is closed."""
+    stop = stop_on_signals()
     import rclpy
     from rclpy.executors import SingleThreadedExecutor
-    from rclpy.signals import SignalHandlerOptions
 
-    # rclpy's own handlers end the context under a node that still publishes, and the second signal the process.
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    init()
     executor = SingleThreadedExecutor()
     node = make_node()
     executor.add_node(node)
@@ -49,3 +48,11 @@ def _spin(make_node: Callable[[], Node], stop: threading.Event) -> None:
         executor.shutdown()
         node.destroy_node()
         rclpy.try_shutdown()
+
+
+def init() -> None:
+    """rclpy.init without its signal handlers, which end the context under a node that still publishes."""
+    import rclpy
+    from rclpy.signals import SignalHandlerOptions
+
+    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)

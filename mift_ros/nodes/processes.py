@@ -1,0 +1,60 @@
+"""Child processes that speak ROS: started with the shipped transport profile, ended in order."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO
+
+from mift_ros.nodes.transport import environment
+
+STOP_WITHIN_S = 10.0
+
+
+class RosProcess:
+    """`python -m MODULE ARGS...` in DDS domain `domain_id`; its stderr goes to `log`. A context manager."""
+
+    def __init__(self, module: str, arguments: Sequence[str], domain_id: int, log: Path) -> None:
+        self._log = log
+        with log.open("wb") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-u", "-m", module, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=environment(domain_id),
+                text=True,
+            )
+
+    def __enter__(self) -> RosProcess:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Interrupt, wait, and only then kill."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    @property
+    def output(self) -> IO[str]:
+        """Its standard output."""
+        assert self._process.stdout is not None
+        return self._process.stdout
+
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def complaint(self) -> str:
+        """The last line of its log that tells of a failure, or empty."""
+        lines = self._log.read_text(errors="replace").splitlines()
+        failures = [line for line in lines if "failed" in line or "Error" in line]
+        return failures[-1] if failures else ""
