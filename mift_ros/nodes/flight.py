@@ -62,13 +62,13 @@ class Flight:
         if self._lost.is_set():
             self._lost.clear()
             self._localizer.reset()
-        stamp_ns = stamp_to_ns(msg.header.stamp)
+        stamp_ns, started_s = stamp_to_ns(msg.header.stamp), time.perf_counter()
         try:
             frame = frame_from_image(msg, self.inputs.camera())
         except (GeometryError, ImageError) as error:
             reason = Reason.BAD_IMAGE if isinstance(error, ImageError) else Reason.NO_TELEMETRY
             self._log.warning(str(error), throttle_duration_sec=COMPLAIN_EVERY_S)
-            return Rejection(stamp_ns, reason, str(error))
+            return Rejection(stamp_ns, reason, str(error), latency_s=time.perf_counter() - started_s)
         return self._localizer.locate(frame, self.inputs.at(stamp_ns))
 
     def _show(self, result: Result) -> None:

@@ -1,0 +1,96 @@
+"""Start the localizer on a vehicle: `ros2 launch mift_ros localizer.launch.py cache_path:=/data/town.cache`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+from ament_index_python.packages import get_package_share_directory
+from launch import LaunchDescription
+from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration
+from launch_ros.actions import LifecycleNode
+from launch_ros.parameter_descriptions import ParameterValue
+
+SHARE = Path(get_package_share_directory("mift_ros"))
+
+
+class Argument(NamedTuple):
+    """A launch argument with its default and what it is for."""
+
+    name: str
+    default: str
+    text: str
+
+
+PARAMETERS = (
+    Argument("cache_path", "", "Map cache file, made by `mift map build`."),
+    Argument("model", "mift_nano", "Packaged model or ONNX file that the cache was built with."),
+    Argument("image_transport", "raw", "raw: image_topic is a sensor_msgs/Image; compressed: a CompressedImage."),
+    Argument("height_message", "range", "Type of height_agl_topic: range or float64 (metres above ground)."),
+    Argument("map_frame", "map", "frame_id of ~/pose."),
+    Argument("base_frame", "base_link", "frame_id of ~/fix."),
+    Argument("autostart", "true", "Configure and activate at start; false leaves both to a lifecycle manager."),
+    Argument("use_sim_time", "false", "Take the time from /clock."),
+)
+"""Arguments that are parameters of the node; they win over params_file."""
+
+TOPICS = (
+    Argument("image_topic", "camera/image", "Camera image, raw or compressed as image_transport says."),
+    Argument("camera_info_topic", "camera/camera_info", "Intrinsics of that image."),
+    Argument("imu_topic", "imu", "sensor_msgs/Imu: attitude of the body (FLU) in ENU."),
+    Argument("height_agl_topic", "height_agl", "Height above ground, metres."),
+    Argument("odometry_topic", "odometry", "nav_msgs/Odometry with axes east and north (optional)."),
+    Argument("prior_topic", "prior", "sensor_msgs/NavSatFix believed from elsewhere (optional)."),
+)
+"""Arguments that say where the node's inputs come from."""
+
+PROCESS = (
+    Argument("params_file", str(SHARE / "config" / "localizer.yaml"), "YAML with the parameters of the node."),
+    Argument("node_name", "localizer", "Name of the node; its topics are below it."),
+    Argument("namespace", "", "Namespace of the node."),
+    Argument("log_level", "info", "debug, info, warn, error or fatal."),
+    Argument("transport_profile", "true", "Use the shipped Fast DDS profile, without which large images are lost."),
+)
+
+
+def generate_launch_description() -> LaunchDescription:
+    """Arguments, transport and the node."""
+    profile = SetEnvironmentVariable(
+        "FASTRTPS_DEFAULT_PROFILES_FILE",
+        str(SHARE / "config" / "fastdds.xml"),
+        condition=IfCondition(LaunchConfiguration("transport_profile")),
+    )
+    arguments = [
+        DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.text)
+        for argument in (*PARAMETERS, *TOPICS, *PROCESS)
+    ]
+    return LaunchDescription([*arguments, profile, _node()])
+
+
+def _node() -> LifecycleNode:
+    """The node starts itself (its own parameter autostart): launch_ros can do that only from Jazzy on."""
+    return LifecycleNode(
+        package="mift_ros",
+        executable="localizer",
+        name=LaunchConfiguration("node_name"),
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), {a.name: _typed(a) for a in PARAMETERS}],
+        remappings=_remappings(),
+        arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        emulate_tty=True,
+    )
+
+
+def _typed(argument: Argument) -> ParameterValue:
+    """A path such as 1.5 stays a text, and true becomes a bool."""
+    kind = bool if argument.default in ("true", "false") else str
+    return ParameterValue(LaunchConfiguration(argument.name), value_type=kind)
+
+
+def _remappings() -> list[tuple[str, LaunchConfiguration]]:
+    """Inputs by their name in the node; the image under both, of which the node takes one."""
+    names = {argument.name.removesuffix("_topic"): LaunchConfiguration(argument.name) for argument in TOPICS}
+    return [*names.items(), ("image/compressed", LaunchConfiguration("image_topic"))]
