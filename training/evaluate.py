@@ -40,7 +40,7 @@ class Retrieval:
 def embed(model: nn.Module, images: Tensor) -> Tensor:
     """Embeddings [N, D] of RGB uint8 images [N, S, S, 3]."""
     model.eval()
-    return torch.cat([model(normalise(chunk)).float() for chunk in images.split(CHUNK)])
+    return torch.cat([model(normalise(chunk)).float() for chunk in torch.split(images, CHUNK)])
 
 
 def evaluate_pairs(model: nn.Module, gallery: Tensor, queries: Tensor) -> Retrieval:

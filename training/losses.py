@@ -44,6 +44,8 @@ class PairLoss(nn.Module):
         whole = info_nce(join_branches(queries), join_branches(gallery), scale, self.label_smoothing)
         if self.branch_weight == 0.0:
             return whole
-        pairs = zip(functional.normalize(queries, dim=2).unbind(1), functional.normalize(gallery, dim=2).unbind(1), strict=True)
+        pairs = zip(
+            functional.normalize(queries, dim=2).unbind(1), functional.normalize(gallery, dim=2).unbind(1), strict=True
+        )
         parts = [info_nce(a, b, scale, self.label_smoothing) for a, b in pairs]
         return whole + self.branch_weight * torch.stack(parts).mean()

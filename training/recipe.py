@@ -55,6 +55,7 @@ class AppearanceSpec:
     colour_field: float = 0.5
     mix: float = 0.8
     saturation: float = 0.7
+    exposure: float = 0.9
     haze: float = 0.25
     coarser: float = 0.35
     focus: float = 0.5
@@ -109,7 +110,6 @@ class Recipe:
     branch_weight: float = 0.25
     label_smoothing: float = 0.0
     precision: str = "float32"
-    compile: bool = False
     workers: int = 0
     checkpoint_minutes: float = 5.0
     optimizer: OptimizerSpec = field(default_factory=OptimizerSpec)
@@ -192,7 +192,9 @@ def _tuple(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> tuple[An
     if not isinstance(value, list) or not (repeated or len(value) == len(kinds)):
         raise TrainingError(f"{where}: '{key}' is a list{'' if repeated else f' of {len(kinds)}'}, not {value!r}")
     members = [kinds[0]] * len(value) if repeated else list(kinds)
-    return tuple(_value(kind, item, where, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(members, value, strict=True)))
+    return tuple(
+        _value(kind, item, where, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(members, value, strict=True))
+    )
 
 
 def _name(hint: Any) -> str:

@@ -37,7 +37,7 @@ def shadows(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
 def cars(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Many small rectangles of any colour, dark or bright: cars, boats, roofs of sheds."""
     size = image.shape[0]
-    out = image.copy()
+    out: Floats = image.copy()
     heading = rng.uniform(0.0, 180.0)
     for _ in range(int(rng.integers(1, int(CARS_MOST * strength) + 2))):
         centre = rng.uniform(0.0, size, 2)
@@ -51,7 +51,7 @@ def cars(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
 def blocks(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Rectangles and ellipses that hide the ground: roofs built since, trees grown, objects near the camera."""
     size = image.shape[0]
-    out = image.copy()
+    out: Floats = image.copy()
     for _ in range(int(rng.integers(1, BLOCKS_MOST + 1))):
         centre = tuple(rng.uniform(0.0, size, 2).tolist())
         extent = tuple((strength * rng.uniform(*BLOCK_SIDE, 2) * size).tolist())
@@ -79,7 +79,7 @@ def black_corner(image: Floats, rng: np.random.Generator, strength: float) -> Fl
         angle, reach = rng.uniform(0.0, 2.0 * np.pi), 0.5 - strength * rng.uniform(0.0, CORNER_MOST)
         diagonal = abs(np.cos(angle)) + abs(np.sin(angle))
         keep &= np.cos(angle) * axis[None, :] + np.sin(angle) * axis[:, None] < reach * diagonal
-    return image * keep[..., None]
+    return np.asarray(image * keep[..., None], np.float32)
 
 
 def _corners(rng: np.random.Generator, centre: npt.NDArray[np.float64], reach: float) -> npt.NDArray[np.int32]:

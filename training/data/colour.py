@@ -24,6 +24,7 @@ VEGETATION_GAIN = 14.0
 SEASON_SHIFT = 0.22
 BAND_CELLS = 12
 SUN_RELIEF = 0.5
+EXPOSED_MEAN = (0.25, 0.6)
 
 
 def tone_curves(image: npt.NDArray[np.uint8], rng: np.random.Generator, strength: float) -> npt.NDArray[np.uint8]:
@@ -49,7 +50,8 @@ def mix_channels(image: Floats, rng: np.random.Generator, strength: float) -> Fl
 def saturation(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """From grey to over-saturated."""
     factor = np.float32(np.clip(1.0 + strength * rng.uniform(-1.0, 0.6), 0.0, 2.0))
-    return _blend(grey(image), image, factor)
+    neutral = grey(image)
+    return np.asarray(neutral + factor * (image - neutral), np.float32)
 
 
 def grey(image: Floats) -> Floats:
@@ -69,11 +71,12 @@ def colour_field(image: Floats, rng: np.random.Generator, strength: float) -> Fl
     size = image.shape[0]
     common = smooth_field(rng, size, 1, COLOUR_FIELD_CELLS)
     coloured = smooth_field(rng, size, 3, COLOUR_FIELD_CELLS)
-    return image * (1.0 + np.float32(strength * COLOUR_FIELD) * (1.5 * common + 0.5 * coloured))
+    light = 1.0 + np.float32(strength * COLOUR_FIELD) * (1.5 * common + 0.5 * coloured)
+    return np.asarray(image * light, np.float32)
 
 
 def season(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
-    """Vegetation, found by its excess green, turns brown, yellow, dark or bare, more in one corner than in the other."""
+    """Vegetation, found by its excess green, turns brown, yellow, dark or bare, more here than there."""
     excess = cv2.GaussianBlur(cv2.transform(image, np.array([[-1.0, 2.0, -1.0]], np.float32)), (0, 0), 1.5)
     mask = 1.0 / (1.0 + np.exp(-VEGETATION_GAIN * (excess - np.float32(rng.uniform(0.0, 0.1)))))
     local = np.clip(1.0 + 0.6 * smooth_field(rng, image.shape[0], 1, COLOUR_FIELD_CELLS), 0.0, 2.0)
@@ -92,6 +95,13 @@ def reweight_bands(image: Floats, rng: np.random.Generator, strength: float) -> 
     return np.asarray(mean + keep * (low - mean) + detail * (image - low), np.float32)
 
 
+def auto_exposure(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
+    """The brightness a camera would have chosen, roughly: hardly any real image is all black or all white."""
+    mean = max(float(image.mean()), 0.02)
+    gain = (rng.uniform(*EXPOSED_MEAN) / mean) ** (0.5 + 0.5 * strength * rng.random())
+    return np.asarray(image * np.float32(gain), np.float32)
+
+
 def sun_relief(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Bright things cast shade away from the sun: a directional derivative of the luminance is added."""
     angle = rng.uniform(0.0, 2.0 * np.pi)
@@ -101,7 +111,3 @@ def sun_relief(image: Floats, rng: np.random.Generator, strength: float) -> Floa
     moved = cv2.warpAffine(smooth, move, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
     amplitude = np.float32(strength * rng.uniform(-SUN_RELIEF, SUN_RELIEF))
     return np.asarray(image + amplitude * (smooth - moved)[..., None], np.float32)
-
-
-def _blend(a: Floats, b: Floats, weight: np.float32) -> Floats:
-    return a + weight * (b - a)

@@ -95,9 +95,7 @@ def _read_image(path: Path, gsd_m: float, finest_gsd_m: float) -> tuple[npt.NDAr
     return np.asarray(cv2.cvtColor(small, cv2.COLOR_BGR2RGB), np.uint8), gsd_m / shrink
 
 
-def _read_geotiff(
-    path: Path, finest_gsd_m: float
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], float]:
+def _read_geotiff(path: Path, finest_gsd_m: float) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], float]:
     import rasterio
     from rasterio.enums import Resampling
     from rasterio.errors import RasterioError
@@ -110,7 +108,9 @@ def _read_geotiff(
             bands = dataset.read([1, 2, 3], out_shape=(3, *shape), resampling=Resampling.average)
             valid = dataset.dataset_mask(out_shape=shape)
     except (RasterioError, IndexError) as error:
-        raise TrainingError(f"{path}: the GeoTIFF cannot be read as three bands ({error}); replace or remove it") from error
+        raise TrainingError(
+            f"{path}: the GeoTIFF cannot be read as three bands ({error}); replace or remove it"
+        ) from error
     return np.ascontiguousarray(bands.transpose(1, 2, 0), np.uint8), (valid > 0).astype(np.uint8), gsd_m / shrink
 
 

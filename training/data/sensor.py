@@ -49,7 +49,7 @@ def noise(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Sensor noise, the same for all channels or of each."""
     channels = 3 if rng.random() < 0.5 else 1
     grain = rng.standard_normal((*image.shape[:2], channels), dtype=np.float32)
-    return image + np.float32(strength * rng.uniform(0.0, NOISE)) * grain
+    return np.asarray(image + np.float32(strength * rng.uniform(0.0, NOISE)) * grain, np.float32)
 
 
 def jpeg(image: npt.NDArray[np.uint8], rng: np.random.Generator) -> npt.NDArray[np.uint8]:

@@ -49,9 +49,7 @@ def random_distortion(geometry: GeometrySpec, size: int, rng: np.random.Generato
     )
 
 
-def dress(
-    image: npt.NDArray[np.uint8], appearance: AppearanceSpec, rng: np.random.Generator
-) -> npt.NDArray[np.uint8]:
+def dress(image: npt.NDArray[np.uint8], appearance: AppearanceSpec, rng: np.random.Generator) -> npt.NDArray[np.uint8]:
     """Give a view another source's light, colours, clutter and sensor."""
     strength = appearance.strength
     if rng.random() < appearance.tone:
@@ -76,6 +74,7 @@ def _changes(appearance: AppearanceSpec) -> tuple[tuple[Change, float], ...]:
         (colour.colour_field, appearance.colour_field),
         (colour.mix_channels, appearance.mix),
         (_desaturate, appearance.saturation),
+        (colour.auto_exposure, appearance.exposure),
         (clutter.haze, appearance.haze),
         (sensor.coarser, appearance.coarser),
         (_focus, appearance.focus),

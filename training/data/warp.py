@@ -41,7 +41,7 @@ def smooth_field(rng: np.random.Generator, size: int, channels: int, cells: tupl
 
 def relief(rng: np.random.Generator, size: int, amplitude_px: float) -> npt.NDArray[np.float32]:
     """Displacement [size, size, 2] as relief and parallax cause it."""
-    return smooth_field(rng, size, 2, RELIEF_CELLS) * np.float32(amplitude_px)
+    return np.asarray(smooth_field(rng, size, 2, RELIEF_CELLS) * np.float32(amplitude_px), np.float32)
 
 
 def render(image: Imagery, place: Place, distortion: Distortion, size: int) -> npt.NDArray[np.uint8]:
@@ -54,7 +54,8 @@ def render(image: Imagery, place: Place, distortion: Distortion, size: int) -> n
     level, pixels_per_m = _level(image, place.side_m * distortion.scale / size)
     linear, offset = _to_pixels(place, distortion, pixels_per_m)
     source = local @ linear.T + offset
-    sampled = cv2.remap(level, source, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    columns, rows = cv2.split(source)
+    sampled = cv2.remap(level, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     return np.asarray(sampled, np.uint8)
 
 

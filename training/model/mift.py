@@ -50,7 +50,10 @@ class Mift(nn.Module):
 
     def branches(self, images: Tensor) -> Tensor:
         """[B, 1 + regions, head_dim]: the global feature, then the regions in ascending heat; not L2-normalised."""
-        stages = self.features(images)
+        return self.describe(self.features(images))
+
+    def describe(self, stages: list[Tensor]) -> Tensor:
+        """Branches of the outputs of `features`; only this part mixes images, through batch normalisation."""
         whole = self.global_head(self.fusion(stages).mean(dim=(1, 2)))
         regions = region_features(stages[-1].flatten(1, 2), self.config.regions)
         parts = [head(regions[:, index]) for index, head in enumerate(self.region_heads)]

@@ -1,0 +1,36 @@
+"""Curves of a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from training.history import History
+
+CURVES_FILE = "curves.png"
+
+
+def plot_curves(history: History, run_dir: Path) -> Path:
+    """Loss, in-batch and held-out recall over the steps as RUN_DIR/curves.png; returns its path."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(10.0, 4.0), layout="constrained")
+    FigureCanvasAgg(figure)
+    loss, recall = figure.subplots(1, 2)
+    loss.plot(*_column(history, "loss"), linewidth=0.8)
+    loss.set(xlabel="step", ylabel="loss", yscale="log")
+    recall.plot(*_column(history, "batch_recall"), linewidth=0.5, alpha=0.5, label="recall@1 in the batch")
+    recall.plot(*_column(history, "recall_1"), marker=".", label="recall@1, held-out places")
+    recall.plot(*_column(history, "recall_5"), marker=".", label="recall@5, held-out places")
+    recall.set(xlabel="step", ylabel="recall", ylim=(0.0, 1.0))
+    recall.legend()
+    path = run_dir / CURVES_FILE
+    temporary = path.with_suffix(".tmp.png")
+    figure.savefig(temporary, dpi=120)
+    temporary.replace(path)
+    return path
+
+
+def _column(history: History, name: str) -> tuple[list[float], list[float]]:
+    rows = [row for row in history.rows if name in row]
+    return [row["step"] for row in rows], [row[name] for row in rows]
