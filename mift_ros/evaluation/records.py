@@ -15,7 +15,7 @@ NAN = math.nan
 
 
 class Truth(NamedTuple):
-    """Where the vehicle really was: WGS 84 degrees, metres above the ellipsoid, degrees from true north; NaN unknown."""
+    """Where the vehicle was: WGS 84 degrees, metres above the ellipsoid, degrees from true north; NaN is unknown."""
 
     lat_deg: float
     lon_deg: float
