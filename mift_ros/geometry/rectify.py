@@ -20,6 +20,8 @@ from mift_ros.geometry.frames import rotation_from_rpy
 Vector = npt.NDArray[np.float64]
 HORIZON = 0.05
 """Smallest downward part of a unit viewing ray that is still taken to meet the ground (3 deg below the horizon)."""
+NODE_STEP = 8
+"""Pixels of the view between points that are projected exactly; in between, linear is right to a hundredth of a pixel."""
 
 
 @dataclass(frozen=True)
@@ -113,43 +115,45 @@ def ground_view(
     size = max(int(round(reach / gsd_m)), 8)
     image, shrink = _shrink(image, height_agl_m / camera.fx, gsd_m)
     pixels = _view_pixels(camera, rotation, height_agl_m, centre, size, gsd_m)
-    inside = ((pixels >= -0.5) & (pixels <= np.array([camera.width, camera.height]) - 0.5)).all(axis=-1)
-    pixels = ((pixels + 0.5) * shrink - 0.5).astype(np.float32)
+    x, y = pixels[..., 0], pixels[..., 1]
+    inside = (x >= -0.5) & (x <= camera.width - 0.5) & (y >= -0.5) & (y <= camera.height - 0.5)
+    pixels = (pixels + 0.5) * shrink - 0.5
     rgb = cv2.remap(image, pixels[..., 0], pixels[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    rgb[~inside] = 0
     valid = inside.astype(np.uint8) * 255
+    rgb = cv2.bitwise_and(rgb, rgb, mask=valid)
     return GroundView(rgb.astype(np.uint8, copy=False), valid, gsd_m, (float(centre[0]), float(centre[1])))
 
 
 def _shrink(
     image: npt.NDArray[np.uint8], image_gsd_m: float, gsd_m: float
-) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float64]]:
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
     """Average away detail finer than the view before it is sampled, else it aliases; returns the factors applied."""
     factor = image_gsd_m / gsd_m
     height, width = image.shape[:2]
     if factor >= 0.8:
-        return image, np.ones(2)
+        return image, np.ones(2, np.float32)
     small = (max(int(round(width * factor)), 1), max(int(round(height * factor)), 1))
     shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
-    return shrunk.astype(np.uint8, copy=False), np.array([small[0] / width, small[1] / height])
+    return shrunk.astype(np.uint8, copy=False), np.array([small[0] / width, small[1] / height], np.float32)
 
 
 def _view_pixels(
     camera: CameraModel, rotation: Vector, height_agl_m: float, centre: Vector, size: int, gsd_m: float
-) -> Vector:
+) -> npt.NDArray[np.float32]:
     """Image pixel [size, size, 2] of every pixel of the view; far outside the image where it is not seen."""
-    steps = (np.arange(size) - (size - 1) / 2) * gsd_m
+    nodes = (size - 1 + NODE_STEP - 1) // NODE_STEP + 1
+    steps = (np.arange(nodes) * NODE_STEP - (size - 1) / 2) * gsd_m
     right, backward = np.meshgrid(centre[1] + steps, steps - centre[0])
     ground = np.stack([-backward, right, np.full_like(right, height_agl_m)], axis=-1).reshape(-1, 3)
     rays = ground @ rotation
     # rays far outside the field of view would fold back into the image under a distortion polynomial
     corners = camera.rays(np.array([(0, 0), (camera.width, 0), (0, camera.height), (camera.width, camera.height)], float))
-    limit = 1.1 * float(np.hypot(corners[:, 0], corners[:, 1]).max())
+    limit = 1.2 * float(np.hypot(corners[:, 0], corners[:, 1]).max())
     seen = (rays[:, 2] > 0) & (np.hypot(rays[:, 0], rays[:, 1]) <= limit * rays[:, 2])
-    pixels = np.full((len(rays), 2), -1e6)
-    if camera.distortion:
+    pixels = np.full((len(rays), 2), -1e6, np.float32)
+    if seen.any():
         pixels[seen] = camera.project(rays[seen])
-    else:
-        plane = rays[seen, :2] / rays[seen, 2:]
-        pixels[seen] = plane * (camera.fx, camera.fy) + (camera.cx, camera.cy)
-    return pixels.reshape(size, size, 2)
+    between = np.array([[1 / NODE_STEP, 0, 0], [0, 1 / NODE_STEP, 0]])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    dense = cv2.warpAffine(pixels.reshape(nodes, nodes, 2), between, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(dense, np.float32)

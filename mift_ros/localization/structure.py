@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 Field = npt.NDArray[np.float32]
+Spectrum = npt.NDArray[np.float32]
+"""OpenCV's packed spectrum of a real image."""
 SMOOTHING_PX = 1.2
 NOISE_FLOOR = 12.0
 """Gradient (Sobel units, grey levels x 8) added to every magnitude: weaker gradients lose their direction to noise."""
@@ -44,13 +46,24 @@ def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Template:
-    """A rectified patch ready to be correlated: spectra of its field and of its mask, its norm, side and valid pixels."""
+    """A rectified patch ready to be correlated: spectra of its field (x, y) and of its mask, its norm, side, valid pixels."""
 
-    field: npt.NDArray[np.complex64]
-    mask: npt.NDArray[np.complex64]
+    x: Spectrum
+    y: Spectrum
+    mask: Spectrum
     norm: float
     size: int
     pixels: int
+
+
+@dataclass(frozen=True)
+class Window:
+    """A map window ready to be correlated: spectra of its field (x, y) and of its energy, and its side."""
+
+    x: Spectrum
+    y: Spectrum
+    energy: Spectrum
+    size: int
 
 
 def transform_size(template: int, window: int) -> int:
@@ -59,37 +72,45 @@ def transform_size(template: int, window: int) -> int:
 
 
 def make_template(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8], side: int) -> Template:
-    """Spectra, conjugated, of a square grey patch in a transform of `side`."""
+    """Spectra of a square grey patch in a transform of `side`."""
     field = orientation_field(grey, valid)
     mask = inner(valid)
     norm = float(np.sqrt((field * field).sum()))
-    return Template(np.conj(_spectrum(field, side)), np.conj(_spectrum(mask, side)), norm, len(grey), int(mask.sum()))
-
-
-@dataclass(frozen=True)
-class Window:
-    """A map window ready to be correlated: spectra of its field and of its energy."""
-
-    field: npt.NDArray[np.complex64]
-    energy: npt.NDArray[np.complex64]
-    size: int
+    x, y = (_spectrum(field[..., k], side) for k in (0, 1))
+    return Template(x, y, _spectrum(mask, side), norm, len(grey), int(mask.sum()))
 
 
 def make_window(grey: npt.NDArray[np.uint8], side: int) -> Window:
     """Spectra of a square grey map window (0 = no data)."""
     field = orientation_field(grey, ((grey > 0) * 255).astype(np.uint8))
-    energy = (field * field).sum(axis=2)
-    return Window(_spectrum(field, side), _spectrum(energy, side), len(grey))
+    x, y = (_spectrum(field[..., k], side) for k in (0, 1))
+    return Window(x, y, _spectrum((field * field).sum(axis=2), side), len(grey))
 
 
 def correlate(template: Template, window: Window) -> npt.NDArray[np.float32]:
     """Score of the template at every shift inside the window: [window - template + 1] squared, in [-1, 1]."""
     shifts = window.size - template.size + 1
-    match = np.fft.ifft2(window.field * template.field).real[:shifts, :shifts]
-    energy = np.fft.ifft2(window.energy * template.mask).real[:shifts, :shifts]
+    match = _correlation(window.x, template.x) + _correlation(window.y, template.y)
+    energy = _inverse(_correlation(window.energy, template.mask))[:shifts, :shifts]
     # a window that is nearly empty under the mask would divide noise by nothing
     floor = max(1e-6, 0.05 * template.norm * template.norm)
-    return np.asarray(match / (template.norm * np.sqrt(np.maximum(energy, floor)) + 1e-9), np.float32)
+    score = _inverse(match)[:shifts, :shifts] / (template.norm * np.sqrt(np.maximum(energy, floor)) + 1e-9)
+    return np.asarray(np.clip(score, -1.0, 1.0), np.float32)
+
+
+def _spectrum(image: npt.NDArray[np.float32], side: int) -> Spectrum:
+    """Packed spectrum of a real image, zero-padded to `side`; half the work of a complex transform."""
+    padded = np.zeros((side, side), np.float32)
+    padded[: len(image), : len(image)] = image
+    return np.asarray(cv2.dft(padded), np.float32)
+
+
+def _correlation(window: Spectrum, template: Spectrum) -> Spectrum:
+    return np.asarray(cv2.mulSpectrums(window, template, 0, conjB=True), np.float32)
+
+
+def _inverse(spectrum: Spectrum) -> npt.NDArray[np.float32]:
+    return np.asarray(cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT), np.float32)
 
 
 def subpixel_peak(field: npt.NDArray[np.float32]) -> tuple[float, float, float]:
@@ -105,9 +126,3 @@ def _vertex(three: npt.NDArray[np.float32]) -> float:
     left, mid, right = (float(v) for v in three)
     bend = left - 2 * mid + right
     return 0.5 * (left - right) / bend if bend < -1e-12 else 0.0
-
-
-def _spectrum(image: npt.NDArray[np.float32], side: int) -> npt.NDArray[np.complex64]:
-    """Two-dimensional transform of a field (as complex numbers) or of a real image, zero-padded to `side`."""
-    flat = image[..., 0] + 1j * image[..., 1] if image.ndim == 3 else image
-    return np.asarray(np.fft.fft2(flat.astype(np.complex64), (side, side)), np.complex64)
