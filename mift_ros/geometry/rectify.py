@@ -21,7 +21,7 @@ Vector = npt.NDArray[np.float64]
 HORIZON = 0.05
 """Smallest downward part of a unit viewing ray that is still taken to meet the ground (3 deg below the horizon)."""
 NODE_STEP = 8
-"""Pixels of the view between points that are projected exactly; in between, linear is right to a hundredth of a pixel."""
+"""Pixels of the view between points that are projected exactly; in between, linear is right to a fifth of an image pixel."""
 
 
 @dataclass(frozen=True)
