@@ -36,7 +36,8 @@ class TinyModel:
 
     def identity(self, **changes: Any) -> ModelIdentity:
         values: dict[str, Any] = {
-            "name": "tiny", "variant": "test", "input_size": self.size, "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25),
+            "name": "tiny", "variant": "test", "input_size": self.size,
+            "mean": (0.5, 0.5, 0.5), "std": (0.25, 0.25, 0.25),
             "colour_order": "rgb", "interpolation": "bilinear", "embedding_dim": self.dim, "regions": 0,
             "recipe": "none", "weights_sha256": hashlib.sha256(b"tiny").hexdigest(),
         }  # fmt: skip

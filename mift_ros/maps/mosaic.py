@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 from rasterio.enums import ColorInterp
 
 from mift_ros.errors import MapError
@@ -15,6 +16,7 @@ from mift_ros.maps.raster import open_dataset
 
 _BAND_NAMES = ("Red", "Green", "Blue", "Alpha")
 _MAX_SIDE = 2**31 - 1
+_CONTROL_POINTS = 7
 
 
 @dataclass(frozen=True)
@@ -78,16 +80,36 @@ def mosaic_vrt(images: Sequence[PlacedImage], epsg: int) -> str:
 
 
 def corners_vrt(image: ImageFile, corners_lonlat: Mapping[str, tuple[float, float]]) -> str:
-    """VRT text of one image with its TL, TR, BR, BL corners (outer pixel edges) as ground control points."""
+    """VRT text of one image placed by the perspective that takes its outer corners TL, TR, BR, BL to lon, lat.
+
+    GDAL knows no perspective before 3.11, so it is told as a grid of control points.
+    """
     root = ET.Element("VRTDataset", rasterXSize=str(image.width), rasterYSize=str(image.height))
     points = ET.SubElement(root, "GCPList", Projection="EPSG:4326")
-    for key, (column, row) in {"TL": (0, 0), "TR": (1, 0), "BR": (1, 1), "BL": (0, 1)}.items():
-        lon, lat = corners_lonlat[key]
-        pixel, line = str(column * image.width), str(row * image.height)
-        ET.SubElement(points, "GCP", Id=key, Pixel=pixel, Line=line, X=repr(lon), Y=repr(lat))
+    to_lonlat = _perspective([corners_lonlat[key] for key in ("TL", "TR", "BR", "BL")])
+    for u in np.linspace(0.0, 1.0, _CONTROL_POINTS):
+        for v in np.linspace(0.0, 1.0, _CONTROL_POINTS):
+            lon, lat = to_lonlat(u, v)
+            pixel, line = repr(float(u) * image.width), repr(float(v) * image.height)
+            ET.SubElement(points, "GCP", Pixel=pixel, Line=line, X=repr(lon), Y=repr(lat))
     for number, name in enumerate(_BAND_NAMES, 1):
         _source(_band(root, number, name), image, number, (0, 0, image.width, image.height))
     return ET.tostring(root, encoding="unicode")
+
+
+def _perspective(corners: Sequence[tuple[float, float]]) -> Callable[[float, float], tuple[float, float]]:
+    """The perspective that takes the unit square's corners (0, 0), (1, 0), (1, 1), (0, 1) to the given points."""
+    first, second, third, fourth = (np.array(corner) - corners[0] for corner in corners)
+    # Heckbert, Fundamentals of Texture Mapping (1989), section 2.2.3: square to quadrilateral.
+    excess = first - second + third - fourth
+    g, h = np.linalg.solve(np.stack([second - third, fourth - third], axis=1), excess)
+    along_u, along_v = second - first + g * second, fourth - first + h * fourth
+
+    def place(u: float, v: float) -> tuple[float, float]:
+        x, y = (along_u * u + along_v * v + first) / (g * u + h * v + 1.0) + corners[0]
+        return float(x), float(y)
+
+    return place
 
 
 def _band(root: ET.Element, number: int, name: str) -> ET.Element:

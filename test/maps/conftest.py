@@ -19,7 +19,11 @@ def write_raster(tmp_path: Path) -> WriteRaster:
     """Write pixels [bands, H, W] as a GeoTIFF (or another driver) and return its path."""
 
     def write(
-        pixels: np.ndarray, transform: Affine | None = None, crs: str | None = None, name: str = "map.tif", **profile: Any
+        pixels: np.ndarray,
+        transform: Affine | None = None,
+        crs: str | None = None,
+        name: str = "map.tif",
+        **profile: Any,
     ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
