@@ -30,7 +30,7 @@ FINEST_RASTER_GSD_M = 1.0
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the user may choose; None is a quarter tile for the stride, the coarser of 1 m and the map for the raster."""
+    """What the user may choose; None is a quarter tile for the stride, and for the raster 1 m or a coarser map's own."""
 
     tile_size_m: float = DEFAULT_TILE_SIZE_M
     stride_m: float | None = None

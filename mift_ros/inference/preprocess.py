@@ -15,7 +15,7 @@ INTERPOLATIONS = {
     "bicubic": cv2.INTER_CUBIC,
     "area": cv2.INTER_AREA,
 }
-CHANNELS = {"RGB": (0, 1, 2), "BGR": (2, 1, 0)}
+CHANNELS = {"rgb": (0, 1, 2), "bgr": (2, 1, 0)}
 
 
 class Preprocessor:

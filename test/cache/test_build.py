@@ -25,7 +25,7 @@ from mift_ros.maps.source import GeoBounds
 OPTIONS = BuildOptions(tile_size_m=32.0, stride_m=8.0, imagery_date="2024-05", attribution="nobody")
 
 
-class Stops(Exception):
+class KilledError(Exception):
     """The process dies."""
 
 
@@ -38,7 +38,7 @@ class FailingEmbedder:
     def embed(self, images: np.ndarray) -> np.ndarray:
         self.left -= 1
         if self.left < 0:
-            raise Stops
+            raise KilledError
         result: np.ndarray = self.inner.embed(images)
         return result
 
@@ -58,15 +58,13 @@ def test_cells_and_centres_lie_on_one_grid(cache_path: Path) -> None:
     m = cache.manifest
     corner = cache.centres_m - np.stack([cache.cells[:, 1] * m.stride_m, -cache.cells[:, 0] * m.stride_m], axis=1)
     assert np.ptp(corner, axis=0) == pytest.approx([0, 0], abs=1e-9)
-    assert (
-        cache.cells.max(axis=0).tolist() == [m.grid_rows - 1, m.grid_cols - 1] or len(cache) < m.grid_rows * m.grid_cols
-    )
+    assert (cache.cells >= 0).all() and (cache.cells < (m.grid_rows, m.grid_cols)).all()
     order = cache.cells[:, 0].astype(int) * m.grid_cols + cache.cells[:, 1]
     assert (np.diff(order) > 0).all()
 
 
 def test_tiles_without_imagery_are_left_out(cache_path: Path) -> None:
-    """The south-east quarter, from the map's centre, has none: a tile keeps its place while half of it is north or west."""
+    """The south-east quarter has no imagery."""
     cache = MapCache.open(cache_path)
     east, north = cache.centres_m.T
     assert not ((east > 20) & (north < -20)).any()
@@ -114,7 +112,7 @@ def test_an_interrupted_build_continues_to_the_same_bytes(
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
     monkeypatch.setattr(grid_module, "BLOCK_TILES", 6)
     build_cache(source, embedder, tmp_path / "whole", OPTIONS)
-    with pytest.raises(Stops):
+    with pytest.raises(KilledError):
         build_cache(source, FailingEmbedder(embedder, batches), tmp_path / "halves", OPTIONS)
     assert partial_path(tmp_path / "halves").exists() and not (tmp_path / "halves").exists()
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1800000000")
@@ -134,7 +132,7 @@ def test_what_another_build_left_is_not_continued(
     source: Any, embedder: Any, tmp_path: Path, caplog: Any, change: dict[str, Any]
 ) -> None:
     out = tmp_path / "town.cache"
-    with pytest.raises(Stops):
+    with pytest.raises(KilledError):
         build_cache(source, FailingEmbedder(embedder, 1), out, OPTIONS)
     with caplog.at_level(logging.WARNING):
         build_cache(source, embedder, out, replace(OPTIONS, **change))
@@ -157,7 +155,7 @@ def test_an_old_cache_stays_until_the_new_one_is_complete(
 ) -> None:
     out = tmp_path / "town.cache"
     shutil.copy(cache_path, out)
-    with pytest.raises(Stops):
+    with pytest.raises(KilledError):
         build_cache(source, FailingEmbedder(embedder, 1), out, replace(OPTIONS, stride_m=16.0))
     assert out.read_bytes() == cache_path.read_bytes()
 

@@ -69,7 +69,7 @@ def test_a_raster_window_is_clipped_to_the_map(cache_path: Path) -> None:
     assert cache.raster_window(1e6, 1e6, 30.0)[0].size == 0
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 @given(share=st.floats(0, 0.999999))
 def test_a_truncated_cache_is_always_an_error(cache_path: Path, tmp_path: Path, share: float) -> None:
     content = cache_path.read_bytes()
@@ -79,7 +79,7 @@ def test_a_truncated_cache_is_always_an_error(cache_path: Path, tmp_path: Path, 
         MapCache.open(short)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100, deadline=None)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=100)
 @given(at=st.integers(0, 3500), value=st.integers(0, 255))
 def test_a_damaged_header_is_an_error_or_harmless(cache_path: Path, tmp_path: Path, at: int, value: int) -> None:
     content = bytearray(cache_path.read_bytes())

@@ -95,9 +95,7 @@ def test_embeddings_that_are_not_normalised_are_refused(tiny: Any, tmp_path: Pat
         OnnxEmbedder(tiny.write(tmp_path / "raw.onnx", tiny.identity(), normalise=False))
 
 
-def test_without_a_runtime_the_extra_to_install_is_told(
-    tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_a_runtime_the_extra_to_install_is_told(tiny_model_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match=r"mift_ros\[cpu\].*mift_ros\[gpu\]"):
         OnnxEmbedder(tiny_model_path)
