@@ -8,6 +8,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy.typing as npt
+
 from mift_ros.conversion.camera_info import camera_from_info
 from mift_ros.conversion.frame import frame_from_image
 from mift_ros.conversion.stamp import stamp_to_ns
@@ -17,6 +19,7 @@ from mift_ros.evaluation.bag import Bag
 from mift_ros.evaluation.records import Truth
 from mift_ros.evaluation.topics import Topics
 from mift_ros.evaluation.truth import MAX_AGE_NS, TruthBuffer
+from mift_ros.geometry.camera import NADIR_MOUNT
 from mift_ros.localization.telemetry import TelemetryBuffer
 from mift_ros.localization.types import Frame, Telemetry
 
@@ -43,13 +46,14 @@ class Flight:
     `notes` holds, by topic, how many telemetry messages were left out while reading and why the last one was.
     """
 
-    def __init__(self, bag: Bag, max_age_s: float = 0.2) -> None:
+    def __init__(self, bag: Bag, max_age_s: float = 0.2, body_from_camera: npt.ArrayLike = NADIR_MOUNT) -> None:
         self.bag = bag
         self.notes: dict[str, tuple[int, str]] = {}
         self._telemetry = TelemetryBuffer(max_age_s)
         self._truth = TruthBuffer()
         info = next(message for _, _, message in bag.messages(["camera_info"]))
-        self._camera = camera_from_info(info)
+        self._mount = body_from_camera
+        self._camera = camera_from_info(info, self._mount)
 
     def samples(self) -> Iterator[FlightSample]:
         """Every exposure in the order of arrival; telemetry is what had arrived before the image, as in flight.
@@ -97,7 +101,7 @@ class Flight:
         if role == "truth":
             self._truth.push(msg)
         elif role == "camera_info":
-            self._camera = camera_from_info(msg)
+            self._camera = camera_from_info(msg, self._mount)
         else:
             feed = FEEDS.get(role) or (feed_range if hasattr(msg, "range") else partial(_float_height, log_ns))
             try:

@@ -42,7 +42,5 @@ def with_truth(answers: list[FrameRecord], flight: Flight) -> list[FrameRecord]:
         if answer is None:
             records.append(FrameRecord(stamp_ns, truth, reason=DROPPED, detail="no answer from the node"))
         else:
-            records.append(
-                FrameRecord(stamp_ns, truth, answer.fix, answer.reason, answer.detail, answer.latency_s)
-            )
+            records.append(FrameRecord(stamp_ns, truth, answer.fix, answer.reason, answer.detail, answer.latency_s))
     return records
