@@ -110,7 +110,7 @@ def test_an_interrupted_build_continues_to_the_same_bytes(
     source: Any, embedder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: Any, batches: int
 ) -> None:
     monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
-    monkeypatch.setattr(grid_module, "BLOCK_TILES", 6)
+    monkeypatch.setattr(grid_module, "BLOCK_TILES", 4)  # one batch per block
     build_cache(source, embedder, tmp_path / "whole", OPTIONS)
     with pytest.raises(KilledError):
         build_cache(source, FailingEmbedder(embedder, batches), tmp_path / "halves", OPTIONS)
