@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ class Bag:
     def topic(self, role: str) -> str:
         """The topic of a role, empty if the bag has none."""
         return next((topic for topic, its_role in self._roles.items() if its_role == role), "")
+
+    def roles(self) -> list[tuple[str, str]]:
+        """Every role with its topic, empty where the bag has none."""
+        return [(field.name, self.topic(field.name)) for field in fields(Topics)]
 
     def messages(self, roles: Collection[str] = ()) -> Iterator[tuple[str, int, Any]]:
         """Role, time of arrival (ns) and message, in the order of arrival, of some roles or of all.

@@ -23,12 +23,13 @@ RASTER_SIDE = 1400
 
 def trajectory_png(records: Sequence[FrameRecord], errors: Sequence[Error | None], cache: MapCache) -> bytes:
     """Truth, fixes coloured by their error, and where there was none, over the map of the cache."""
-    figure, axes = _figure(9.0, 8.4)
+    figure, (axes,) = _figure(9.0, 8.4)
     _draw_map(axes, cache)
     truth = np.array([_truth_m(record, cache) for record in records])
     axes.plot(*truth.T, color=TRUTH, linewidth=1.6, label="truth", zorder=2)
     silent = np.array([record.fix is None for record in records], bool)
-    axes.scatter(*truth[silent].T, s=26, marker="x", color=NONE, linewidths=1.4, label="no fix", zorder=3)
+    if silent.any():
+        axes.scatter(*truth[silent].T, s=26, marker="x", color=NONE, linewidths=1.4, label="no fix", zorder=3)
     fixes = [(i, r.fix) for i, r in enumerate(records) if r.fix]
     places = cache.frame.to_local([f.lat_deg for _, f in fixes], [f.lon_deg for _, f in fixes]).reshape(-1, 2)
     for (i, _), place in zip(fixes, places):
@@ -50,9 +51,12 @@ def error_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) ->
     for colour, label, chosen in _classes(errors):
         axes[0].scatter(seconds[chosen], metres[chosen], s=16, color=colour, label=f"error, {label}", zorder=3)
     silent = seconds[[record.fix is None for record in records]]
-    axes[0].plot(silent, np.zeros(len(silent)), "|", color=NONE, markersize=9, label="no fix", clip_on=False)
+    if len(silent):
+        level = axes[0].get_xaxis_transform()
+        axes[0].plot(silent, np.full(len(silent), 0.02), "|", color=NONE, markersize=9, label="no fix", transform=level)
     axes[0].set(xlabel="time, s", ylabel="horizontal error, m", yscale="symlog", ylim=(0, None))
-    axes[0].legend(loc="upper left", ncols=3, fontsize=8, framealpha=0.92, edgecolor=GRID)
+    axes[0].yaxis.set_major_formatter("{x:g}")
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=5, fontsize=8, frameon=False)
     known = np.sort(metres[np.isfinite(metres)])
     axes[1].step(known, np.arange(1, len(known) + 1) / max(len(known), 1), color=GOOD, where="post")
     axes[1].set(xlabel="horizontal error, m", ylabel="share of fixes", ylim=(0, 1.02), xlim=(0, None))
@@ -70,8 +74,7 @@ def match_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) ->
         axes[1].scatter(similarity[chosen], margin[chosen], s=16, color=colour, label=label)
     axes[0].set(xlabel="time, s", ylabel="similarity")
     axes[1].set(xlabel="similarity", ylabel="margin to the next best place")
-    for axis in axes:
-        axis.legend(fontsize=8, framealpha=0.92, edgecolor=GRID)
+    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=3, fontsize=8, frameon=False)
     return _png(figure)
 
 
@@ -119,10 +122,10 @@ def _three_sigma_m(record: FrameRecord) -> float:
 
 
 def _figure(width: float, height: float, width_ratios: Sequence[float] = (1,)) -> tuple[Figure, Any]:
-    """A figure of one row in the style of the report; axes alone or as an array."""
+    """A figure of one row of axes in the style of the report."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
-    axes = figure.subplots(1, len(width_ratios), width_ratios=width_ratios)
-    for axis in np.atleast_1d(axes):
+    axes = figure.subplots(1, len(width_ratios), gridspec_kw={"width_ratios": width_ratios}, squeeze=False)[0]
+    for axis in axes:
         axis.grid(color=GRID, linewidth=0.8)
         axis.set_axisbelow(True)
         axis.tick_params(colors=MUTED, labelsize=9)

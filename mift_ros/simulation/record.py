@@ -70,9 +70,9 @@ class FlightWriter:
         message = self._messages.jpeg(stamp_ns, rgb) if compress else self._messages.image(stamp_ns, rgb)
         self._write(COMPRESSED if compress else IMAGE, stamp_ns + TRANSFER_NS, message)
 
-    def jpeg_file(self, stamp_ns: int, data: bytes) -> None:
-        """An exposure that is a JPEG file already."""
-        message = self._messages.compressed(stamp_ns, np.frombuffer(data, np.uint8), "jpeg")
+    def image_file(self, stamp_ns: int, data: bytes, kind: str) -> None:
+        """An exposure that is a file already: "jpeg" or "png"."""
+        message = self._messages.compressed(stamp_ns, np.frombuffer(data, np.uint8), kind)
         self._write(COMPRESSED, stamp_ns + TRANSFER_NS, message)
 
     def camera_info(self, stamp_ns: int, camera: CameraModel) -> None:

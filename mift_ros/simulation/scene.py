@@ -60,7 +60,7 @@ class Scene:
 
 
 def load_scene(look_path: Path, heights_path: Path | None, gsd_m: float) -> Scene:
-    """Read the middle of a map at `gsd_m` (coarser if the map is) and its heights; without heights the ground is at 0 m.
+    """Read the middle of a map at `gsd_m` (coarser if the map is) and its heights; without heights the ground is 0 m.
 
     Raises:
         MapError, SimulationError: a file that cannot be read or has holes.

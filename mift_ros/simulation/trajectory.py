@@ -98,7 +98,7 @@ def _wander(box: Vector, rng: np.random.Generator, radius_m: float) -> Vector:
 
 
 def _steer(targets: Vector, count: int, speed_mps: float, radius_m: float) -> tuple[Vector, Vector]:
-    """Positions [N, 2] and unwrapped course [N] (radians from east) of a vehicle that steers to each way point in turn."""
+    """Positions [N, 2] and unwrapped course [N] (radians from east) of a vehicle that steers from point to point."""
     track, course = np.empty((count, 2)), np.empty(count)
     track[0] = targets[0]
     course[0] = math.atan2(*(targets[1] - targets[0])[::-1])

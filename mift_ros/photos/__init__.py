@@ -1,0 +1,1 @@
+"""Geotagged photos as a flight."""

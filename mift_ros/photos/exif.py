@@ -1,0 +1,89 @@
+"""Read a geotagged photo: EXIF, and the XMP that DJI drones add."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, UnidentifiedImageError
+from PIL.ExifTags import GPS, IFD, Base
+
+from mift_ros.errors import BagError
+from mift_ros.photos.photo import Photo, stamp_of
+
+HEAD_BYTES = 1 << 17
+"""Part of the file that is searched for XMP: it stands before the pixels."""
+DJI = {
+    "height_m": "RelativeAltitude",
+    "flight_yaw_deg": "FlightYawDegree",
+    "flight_pitch_deg": "FlightPitchDegree",
+    "flight_roll_deg": "FlightRollDegree",
+    "gimbal_yaw_deg": "GimbalYawDegree",
+    "gimbal_pitch_deg": "GimbalPitchDegree",
+}
+"""Field of Photo and the name in DJI's XMP."""
+
+
+def read_photo(path: Path) -> Photo:
+    """Read one photo.
+
+    Raises:
+        BagError: not an image, no GPS position, or no time.
+    """
+    width, height = image_size(path)
+    with Image.open(path) as image:
+        exif = image.getexif()
+    gps, detail = exif.get_ifd(IFD.GPSInfo), exif.get_ifd(IFD.Exif)
+    if GPS.GPSLatitude not in gps or GPS.GPSLongitude not in gps:
+        raise BagError(f"{path}: no GPS position in its EXIF; give the positions with --truth-csv")
+    time = detail.get(Base.DateTimeOriginal) or exif.get(Base.DateTime)
+    if not time:
+        raise BagError(f"{path}: no DateTimeOriginal in its EXIF; give the times with --truth-csv")
+    return Photo(
+        path,
+        stamp_of(str(time), str(path)),
+        _degrees(gps, GPS.GPSLatitude, GPS.GPSLatitudeRef, "S", path),
+        _degrees(gps, GPS.GPSLongitude, GPS.GPSLongitudeRef, "W", path),
+        width,
+        height,
+        focal_35mm=float(detail.get(Base.FocalLengthIn35mmFilm) or math.nan),
+        **_dji(path),
+    )
+
+
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels.
+
+    Raises:
+        BagError: missing or not an image.
+    """
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            return width, height
+    except (OSError, UnidentifiedImageError) as error:
+        raise BagError(f"{path}: cannot be read as a photo ({error})") from error
+
+
+def _degrees(gps: Mapping[int, Any], value: int, reference: int, negative: str, path: Path) -> float:
+    try:
+        degrees, minutes, seconds = (float(part) for part in gps[value])
+    except (TypeError, ValueError, ZeroDivisionError) as error:
+        raise BagError(f"{path}: GPS position {gps[value]!r} is not degrees, minutes, seconds") from error
+    sign = -1.0 if str(gps.get(reference, "")).upper().startswith(negative) else 1.0
+    return sign * (degrees + minutes / 60 + seconds / 3600)
+
+
+def _dji(path: Path) -> dict[str, float]:
+    """Numbers of DJI's XMP, written as attributes or as elements; empty for other cameras."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    found = {}
+    for field, name in DJI.items():
+        match = re.search(rb"drone-dji:" + name.encode() + rb'(?:="|>)\s*([+-]?\d+(?:\.\d+)?)', head)
+        if match:
+            found[field] = float(match.group(1))
+    return found
