@@ -7,6 +7,7 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
@@ -27,14 +28,14 @@ Model = Annotated[str, typer.Option(help="Packaged model name or ONNX file.")]
 @app.command()
 def inference(model: Model = "mift_nano", repeats: Repeats = 50) -> None:
     """Embedding latency and throughput at batch 1, 8 and 36 (one heading; yaw bins)."""
-    from mift_ros.inference import load_embedder
+    from mift_ros.inference.load import load_embedder
 
     embedder = load_embedder(model)
     size = embedder.identity.input_size
     table = _table(f"{embedder.identity.name}: embed {size}x{size} RGB, preprocessing included")
     for batch in (1, 8, 36):
         images = np.random.default_rng(0).integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
-        _add(table, f"batch {batch}", _times(lambda images=images: embedder.embed(images), repeats), batch)
+        _add(table, f"batch {batch}", _times(partial(embedder.embed, images), repeats), batch)
     _show(table)
 
 
@@ -45,7 +46,7 @@ def search(
     repeats: Repeats = 30,
 ) -> None:
     """Exact search over a map of random tiles, beside one embedding in the same run."""
-    from mift_ros.inference import load_embedder
+    from mift_ros.inference.load import load_embedder
     from mift_ros.localization.search import TileSearch
 
     embedder = load_embedder(model)
@@ -57,7 +58,7 @@ def search(
     _add(table, "one embedding", _times(lambda: embedder.embed(image), repeats), 1)
     for queries in (1, 36):
         query = rng.standard_normal((queries, dim), np.float32)
-        _add(table, f"search, {queries} queries", _times(lambda query=query: find(query), repeats), queries)
+        _add(table, f"search, {queries} queries", _times(partial(find, query), repeats), queries)
     _show(table)
 
 
@@ -99,7 +100,9 @@ def _show(table: Table) -> None:
     console = Console()
     console.print(table)
     names = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
-    console.print(f"{_processor()}, {os.cpu_count()} logical cores, Python {platform.python_version()}, mift_ros {__version__}")
+    console.print(
+        f"{_processor()}, {os.cpu_count()} logical cores, Python {platform.python_version()}, mift_ros {__version__}"
+    )
     console.print(", ".join(f"{name} {found}" for name in names if (found := _version(name))))
 
 

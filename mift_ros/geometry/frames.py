@@ -34,8 +34,8 @@ class LocalFrame:
     def crs(self) -> CRS:
         """The projected CRS, units metres."""
         return CRS.from_proj4(
-            f"+proj=tmerc +lat_0={float(self.origin_lat_deg)!r} +lon_0={float(self.origin_lon_deg)!r} +k=1 +x_0=0 +y_0=0 "
-            "+datum=WGS84 +units=m +no_defs"
+            f"+proj=tmerc +lat_0={float(self.origin_lat_deg)!r} +lon_0={float(self.origin_lon_deg)!r} +k=1 "
+            "+x_0=0 +y_0=0 +datum=WGS84 +units=m +no_defs"
         )
 
     @cached_property

@@ -21,7 +21,7 @@ Vector = npt.NDArray[np.float64]
 HORIZON = 0.05
 """Smallest downward part of a unit viewing ray that is still taken to meet the ground (3 deg below the horizon)."""
 NODE_STEP = 8
-"""Pixels of the view between points that are projected exactly; in between, linear is right to a fifth of an image pixel."""
+"""Pixels of the view between points projected exactly; linear in between is off by at most 0.2 image pixels."""
 
 
 @dataclass(frozen=True)
@@ -39,27 +39,39 @@ class GroundView:
 
     def offset_enu_m(self, heading_deg: float, scale: float = 1.0) -> Vector:
         """East/north [2] from the point under the camera to the view's centre, for a heading and a height scale."""
-        forward, right = self.centre_m
-        sin, cos = math.sin(math.radians(heading_deg)), math.cos(math.radians(heading_deg))
-        return scale * np.array([forward * sin + right * cos, forward * cos - right * sin])
+        return scale * turned(self.centre_m, heading_deg)
 
     def patch(
-        self, heading_deg: float, pixels: int, gsd_m: float, scale: float = 1.0
+        self,
+        heading_deg: float,
+        pixels: int,
+        gsd_m: float,
+        scale: float = 1.0,
+        about_m: tuple[float, float] = (0.0, 0.0),
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
-        """North-up patch [pixels, pixels, 3] about the view's centre and its validity (255 or 0).
+        """North-up patch [pixels, pixels, 3] about a point of the view and its validity (255 or 0).
 
-        `scale` is the true height over the assumed one: the ground is that much larger than the view says.
+        `scale` is the true height over the assumed one: the ground is that much larger than the view says. `about_m` is
+        (forward, right) of the patch's centre from the view's, in metres of the view.
         """
         turn = math.radians(heading_deg)
         step = gsd_m / (self.gsd_m * scale)
         cos, sin = step * math.cos(turn), step * math.sin(turn)
         out, mid = (pixels - 1) / 2, (len(self.rgb) - 1) / 2
+        x, y = mid + about_m[1] / self.gsd_m, mid - about_m[0] / self.gsd_m
         # inverse map: patch pixel (x right = east, y down = south) to view pixel (x = right, y = backwards)
-        to_view = np.array([[cos, sin, mid - out * (cos + sin)], [-sin, cos, mid - out * (cos - sin)]])
+        to_view = np.array([[cos, sin, x - out * (cos + sin)], [-sin, cos, y - out * (cos - sin)]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         rgb = cv2.warpAffine(self.rgb, to_view, (pixels, pixels), flags=flags)
         valid = cv2.warpAffine(self.valid, to_view, (pixels, pixels), flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP)
         return rgb.astype(np.uint8, copy=False), valid.astype(np.uint8, copy=False)
+
+
+def turned(forward_right_m: tuple[float, float], heading_deg: float) -> Vector:
+    """(forward, right) of a vehicle with a heading as east/north [2]."""
+    forward, right = forward_right_m
+    sin, cos = math.sin(math.radians(heading_deg)), math.cos(math.radians(heading_deg))
+    return np.array([forward * sin + right * cos, forward * cos - right * sin])
 
 
 def ground_from_camera(camera: CameraModel, roll_rad: float, pitch_rad: float) -> Vector:
@@ -102,7 +114,7 @@ def ground_view(
     gsd_m: float,
     max_size_m: float,
 ) -> GroundView:
-    """Rectify an image to a square heading-up ground view of at most `max_size_m`, centred on the optical axis' ground point.
+    """Rectify an image to a square heading-up view of at most `max_size_m` about the ground point of the optical axis.
 
     Raises:
         GeometryError: see `footprint`.
@@ -112,7 +124,7 @@ def ground_view(
     axis = rotation @ np.array([0.0, 0.0, 1.0])
     centre = height_agl_m * axis[:2] / axis[2]
     reach = min(2 * float(np.linalg.norm(corners - centre, axis=1).max()), max_size_m)
-    size = max(int(round(reach / gsd_m)), 8)
+    size = max(round(reach / gsd_m), 8)
     image, shrink = _shrink(image, height_agl_m / camera.fx, gsd_m)
     pixels = _view_pixels(camera, rotation, height_agl_m, centre, size, gsd_m)
     x, y = pixels[..., 0], pixels[..., 1]
@@ -132,7 +144,7 @@ def _shrink(
     height, width = image.shape[:2]
     if factor >= 0.8:
         return image, np.ones(2, np.float32)
-    small = (max(int(round(width * factor)), 1), max(int(round(height * factor)), 1))
+    small = (max(round(width * factor), 1), max(round(height * factor), 1))
     shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     return shrunk.astype(np.uint8, copy=False), np.array([small[0] / width, small[1] / height], np.float32)
 
@@ -147,7 +159,9 @@ def _view_pixels(
     ground = np.stack([-backward, right, np.full_like(right, height_agl_m)], axis=-1).reshape(-1, 3)
     rays = ground @ rotation
     # rays far outside the field of view would fold back into the image under a distortion polynomial
-    corners = camera.rays(np.array([(0, 0), (camera.width, 0), (0, camera.height), (camera.width, camera.height)], float))
+    corners = camera.rays(
+        np.array([(0, 0), (camera.width, 0), (0, camera.height), (camera.width, camera.height)], float)
+    )
     limit = 1.2 * float(np.hypot(corners[:, 0], corners[:, 1]).max())
     seen = (rays[:, 2] > 0) & (np.hypot(rays[:, 0], rays[:, 1]) <= limit * rays[:, 2])
     pixels = np.full((len(rays), 2), -1e6, np.float32)
@@ -155,5 +169,7 @@ def _view_pixels(
         pixels[seen] = camera.project(rays[seen])
     between = np.array([[1 / NODE_STEP, 0, 0], [0, 1 / NODE_STEP, 0]])
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-    dense = cv2.warpAffine(pixels.reshape(nodes, nodes, 2), between, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE)
+    dense = cv2.warpAffine(
+        pixels.reshape(nodes, nodes, 2), between, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE
+    )
     return np.asarray(dense, np.float32)

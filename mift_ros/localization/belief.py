@@ -1,7 +1,7 @@
 """Where the vehicle may be: a histogram filter over the cells of the tile grid.
 
-A discrete Bayes filter (Thrun, Burgard, Fox, Probabilistic Robotics, ch. 4.1): the belief is moved by odometry or widened by
-the motion model, then multiplied by the likelihood of the tile scores. Mass may also lie outside the map.
+A discrete Bayes filter (Thrun, Burgard, Fox, Probabilistic Robotics, ch. 4.1): the belief is moved by odometry or
+widened by the motion model, then multiplied by the likelihood of the tile scores. Mass may also lie outside the map.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 Grid = npt.NDArray[np.float64]
 ENTERING = 0.02
-"""Share of the mass outside the map that enters it per prediction, and of the inside that is redrawn anywhere (kidnapping)."""
+"""Share of the mass outside that enters the map per prediction, and of the inside that is redrawn (kidnapping)."""
 
 
 class Belief:
@@ -48,8 +48,9 @@ class Belief:
         self.cells = _moved(self.cells, int(-cells[1]), int(cells[0]))
         if sigma_m > 0.05 * self._stride_m:
             sigma = min(sigma_m / self._stride_m, max(self._shape))
-            kernel = 2 * int(math.ceil(3 * sigma)) + 1
-            self.cells = cv2.GaussianBlur(self.cells, (kernel, kernel), sigma, borderType=cv2.BORDER_CONSTANT)
+            kernel = 2 * math.ceil(3 * sigma) + 1
+            blurred = cv2.GaussianBlur(self.cells, (kernel, kernel), sigma, borderType=cv2.BORDER_CONSTANT)
+            self.cells = np.asarray(blurred, np.float64)
         inside = float(self.cells.sum())
         self.outside = max(1.0 - inside, 0.0) * (1 - ENTERING)
         uniform = (1 - self.outside - inside * (1 - ENTERING)) / self.cells.size

@@ -15,6 +15,7 @@ class LocalizerConfig(Parameters):
     use_attitude: bool = flag(True, "Require roll and pitch; false assumes a level (gimbal-stabilised) nadir camera.")
     use_heading: bool = flag(True, "Use the heading of the telemetry when it is known; false searches all headings.")
     yaw_bins: int = number(36, 1, 360, "", "Headings tried when the heading is unknown.")
+    looks: int = number(3, 1, 5, "", "Patches of one image that are searched together, if it shows more than a tile.")
     height_agl_min_m: float = number(30.0, 1.0, 20000.0, "m", "Lowest height above ground tried when it is unknown.")
     height_agl_max_m: float = number(300.0, 1.0, 20000.0, "m", "Greatest height above ground tried when it is unknown.")
     scale_bins: int = number(7, 1, 50, "", "Heights tried (log-spaced) when the height above ground is unknown.")
@@ -36,9 +37,7 @@ class LocalizerConfig(Parameters):
     min_similarity: float = number(0.1, -1.0, 1.0, "", "Reject matches whose structural correlation is lower.")
     min_margin: float = number(1.25, 1.0, 10.0, "", "Reject when the best place is not this many times the next best.")
     min_posterior: float = number(0.5, 0.0, 1.0, "", "Least share of the belief near the match when the margin is low.")
-    max_telemetry_age_s: float = number(
-        0.2, 0.0, 10.0, "s", "Oldest telemetry that is used, before the exposure."
-    )
+    max_telemetry_age_s: float = number(0.2, 0.0, 10.0, "s", "Oldest telemetry that is used, before the exposure.")
     position_sigma_m: float = number(8.0, 0.1, 1000.0, "m", "Horizontal one sigma of a fix, until calibrated.")
 
     def __post_init__(self) -> None:

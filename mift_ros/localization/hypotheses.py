@@ -1,4 +1,4 @@
-"""What is unknown becomes hypotheses: unknown heading -> yaw bins, unknown height -> scale bins, embedded as one batch."""
+"""What is unknown becomes hypotheses in one batch: unknown heading -> yaw bins, unknown height -> scale bins."""
 
 from __future__ import annotations
 
@@ -8,35 +8,54 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.geometry.rectify import GroundView, ground_view
+from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.types import Frame, Telemetry
 
+Vector = npt.NDArray[np.float64]
 VIEW_SIZE_IN_TILES = 2.5
 """Extent of the ground view: more than a tile, because the refinement gains from every metre the camera sees."""
 VIEW_OVERSAMPLING = 0.75
 """Ground sample distance of the view over that of the tiles: it is resampled once more when it is turned."""
 
 
+LOOKS_IN_TILES = ((0.0, 0.0), (0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
+"""Where patches are cut from the view, (forward, right) of its centre: a wide view votes by all it sees."""
+LOOK_COVERAGE = 0.9
+"""A patch off the centre must be covered by this share: a dark corner costs more than a further look brings."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """One pose to try: which ground view (height) and which heading; `looks` are rows of the patches cut for it.
+
+    `shifts_m` [L, 2] is east/north of each look's centre from the view's.
+    """
+
+    view: int
+    heading_deg: float
+    looks: slice
+    shifts_m: Vector
+    coverage: float
+
+
 @dataclass(frozen=True)
 class Hypotheses:
-    """Ground views (one per height) and, for each query, its view, heading and tile-sized patch.
+    """Ground views (one per height), the poses to try, and all their patches [Q, S, S, 3] uint8 as one batch.
 
-    `patches` [Q, S, S, 3] uint8, `coverage` [Q] the valid share of each, `heading_step_deg` and `scale_step` the spacing
-    that the refinement has left to search.
+    `heading_step_deg` and `scale_step` are the spacing that the refinement has left to search.
     """
 
     views: list[GroundView]
-    view_of: list[int]
-    heading_deg: list[float]
+    poses: list[Hypothesis]
     patches: npt.NDArray[np.uint8]
-    coverage: npt.NDArray[np.float64]
     heading_step_deg: float
     scale_step: float
 
-    def offset_m(self, query: int) -> npt.NDArray[np.float64]:
-        """East/north from the vehicle to the centre of the query's patch."""
-        return self.views[self.view_of[query]].offset_enu_m(self.heading_deg[query])
+    def offset_m(self, pose: int) -> Vector:
+        """East/north from the vehicle to the centre of the pose's view."""
+        chosen = self.poses[pose]
+        return self.views[chosen.view].offset_enu_m(chosen.heading_deg)
 
 
 def heights_m(telemetry: Telemetry, config: LocalizerConfig) -> tuple[list[float], float]:
@@ -60,25 +79,42 @@ def headings_deg(telemetry: Telemetry, config: LocalizerConfig) -> tuple[list[fl
 def make_hypotheses(
     frame: Frame, telemetry: Telemetry, config: LocalizerConfig, tile_size_m: float, pixels: int
 ) -> Hypotheses:
-    """Rectify once per height and cut one patch per heading.
+    """Rectify once per height and cut patches per heading.
 
     Raises:
         GeometryError: the camera sees the horizon or the height is not positive.
     """
     heights, scale_step = heights_m(telemetry, config)
     headings, heading_step = headings_deg(telemetry, config)
-    tile_gsd_m = tile_size_m / pixels
     roll, pitch = (telemetry.roll_rad, telemetry.pitch_rad) if config.use_attitude else (0.0, 0.0)
-    extent_m, view_gsd_m = VIEW_SIZE_IN_TILES * tile_size_m, VIEW_OVERSAMPLING * tile_gsd_m
+    extent_m, view_gsd_m = VIEW_SIZE_IN_TILES * tile_size_m, VIEW_OVERSAMPLING * tile_size_m / pixels
     views = [ground_view(frame.image, frame.camera, roll, pitch, h, view_gsd_m, extent_m) for h in heights]
-    pairs = [(v, h) for v in range(len(views)) for h in headings]
-    cut = [views[v].patch(h, pixels, tile_gsd_m) for v, h in pairs]
-    return Hypotheses(
-        views=views,
-        view_of=[v for v, _ in pairs],
-        heading_deg=[h for _, h in pairs],
-        patches=np.stack([rgb for rgb, _ in cut]),
-        coverage=np.array([float((valid > 0).mean()) for _, valid in cut]),
-        heading_step_deg=heading_step,
-        scale_step=scale_step,
-    )
+    poses: list[Hypothesis] = []
+    patches: list[npt.NDArray[np.uint8]] = []
+    for index, view in enumerate(views):
+        for heading in headings:
+            cut, shifts, coverage = _cut(view, heading, tile_size_m, pixels, config.looks)
+            looks = slice(len(patches), len(patches) + len(cut))
+            poses.append(Hypothesis(index, heading, looks, np.array(shifts), coverage))
+            patches.extend(cut)
+    return Hypotheses(views, poses, np.stack(patches), heading_step, scale_step)
+
+
+def _cut(
+    view: GroundView, heading_deg: float, tile_size_m: float, pixels: int, looks: int
+) -> tuple[list[npt.NDArray[np.uint8]], list[Vector], float]:
+    """The patch at the centre and those around it that the camera sees, their shifts, and the centre's coverage."""
+    cut: list[npt.NDArray[np.uint8]] = []
+    shifts: list[Vector] = []
+    coverage = 0.0
+    for forward, right in LOOKS_IN_TILES:
+        about_m = (forward * tile_size_m, right * tile_size_m)
+        rgb, valid = view.patch(heading_deg, pixels, tile_size_m / pixels, about_m=about_m)
+        share = float((valid > 0).mean())
+        if not cut:
+            coverage = share
+        elif share < LOOK_COVERAGE or len(cut) >= looks:
+            continue
+        cut.append(rgb)
+        shifts.append(turned(about_m, heading_deg))
+    return cut, shifts, coverage

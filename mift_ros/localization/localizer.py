@@ -1,4 +1,4 @@
-"""The heart: locate(frame, telemetry) -> Fix | Rejection. Plain Python and NumPy; the node and the replay call this same object."""
+"""The heart: locate(frame, telemetry) -> Fix | Rejection, called by the node, the replay and the tests alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mift_ros.localization.covariance import approximate_covariance
 from mift_ros.localization.hypotheses import Hypotheses, heights_m, make_hypotheses
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Alignment, Candidate, Refiner
-from mift_ros.localization.search import Scores, TileSearch
+from mift_ros.localization.search import Scores, TileSearch, TileVote
 from mift_ros.localization.types import Fix, Frame, Match, Prior, Reason, Rejection, Result, Telemetry
 
 NS = 1e9
@@ -52,6 +52,7 @@ class Localizer:
         cache.manifest.check_model(embedder.identity, str(cache.path))
         self._search = TileSearch(cache.embeddings)
         m = cache.manifest
+        self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
         first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
         self._belief = Belief(first[0], first[1], m.grid_rows, m.grid_cols, m.stride_m, OUTSIDE_AT_START)
         self.reset()
@@ -83,16 +84,14 @@ class Localizer:
             made = make_hypotheses(frame, telemetry, self.config, manifest.tile_size_m, manifest.input_size)
         except GeometryError as error:
             return _Outcome(Refusal(Reason.OBLIQUE, str(error), {}))
-        widest = int(made.coverage.argmax())
-        refusal = quality.check_patch(made.patches[widest], float(made.coverage[widest]), self.config)
+        widest = max(made.poses, key=lambda pose: pose.coverage)
+        refusal = quality.check_patch(made.patches[widest.looks.start], widest.coverage, self.config)
         if refusal:
             return _Outcome(refusal, made)
         return self._match(made, telemetry.prior)
 
     def _match(self, made: Hypotheses, prior: Prior | None) -> _Outcome:
-        usable = made.coverage >= self.config.min_coverage
-        scores = self._search(self._embedder.embed(made.patches[usable]))
-        scores = Scores(scores.best, np.flatnonzero(usable)[scores.query])
+        scores = self._score(made)
         candidates, refusal = self._candidates(made, scores, prior)
         if refusal:
             return _Outcome(refusal, made)
@@ -104,10 +103,25 @@ class Localizer:
         refusal = gate.refuse(alignments, _vehicle_m(made, alignments[0]), self._belief, self.config)
         return _Outcome(refusal, made, tuple(alignments))
 
+    def _score(self, made: Hypotheses) -> Scores:
+        """Best score of each tile over the poses whose patch is covered well enough."""
+        cosine = self._search(self._embedder.embed(made.patches))
+        best = np.full(len(self.cache), -np.inf, np.float32)
+        which = np.zeros(len(self.cache), np.intp)
+        for index, pose in enumerate(made.poses):
+            if pose.coverage < self.config.min_coverage:
+                continue
+            score = self._vote(cosine[pose.looks], pose.shifts_m)
+            better = score > best
+            best[better], which[better] = score[better], index
+        return Scores(best, which)
+
     def _check_time(self, stamp_ns: int) -> Refusal | None:
         if self._last is not None and stamp_ns <= self._last[0]:
             late = (self._last[0] - stamp_ns) / NS
-            return Refusal(Reason.STALE, f"the frame is {late:.3f} s before the last one or repeats it", {"late_s": late})
+            return Refusal(
+                Reason.STALE, f"the frame is {late:.3f} s before the last one or repeats it", {"late_s": late}
+            )
         return None
 
     def _predict(self, stamp_ns: int, telemetry: Telemetry) -> None:
@@ -131,8 +145,8 @@ class Localizer:
         self, made: Hypotheses, scores: Scores, prior: Prior | None
     ) -> tuple[list[Candidate], Refusal | None]:
         """The best tiles by belief times likelihood, inside the prior's gate when there is one."""
-        offsets = np.array([made.offset_m(q) for q in range(len(made.heading_deg))])
-        vehicles = self.cache.centres_m - offsets[scores.query]
+        offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
+        vehicles = self.cache.centres_m - offsets[scores.pose]
         weight = self._belief.at(vehicles) + 1e-12
         if prior is not None:
             at = self.cache.frame.to_local(prior.lat_deg, prior.lon_deg)
@@ -147,24 +161,21 @@ class Localizer:
         best = np.argpartition(-weight, count - 1)[:count]
         found = []
         for tile in best[np.argsort(-weight[best], kind="stable")]:
-            query = int(scores.query[tile])
+            pose = made.poses[scores.pose[tile]]
             east, north = self.cache.centres_m[tile]
-            found.append(Candidate(made.view_of[query], (float(east), float(north)), made.heading_deg[query], 1.0))
+            found.append(Candidate(pose.view, (float(east), float(north)), pose.heading_deg, 1.0))
         return found, None
 
     def _likelihood(self, best: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Per tile, up to a factor: a softmax of the cosines mixed with the chance that they say nothing."""
         sharp = np.exp((best.astype(np.float64) - float(best.max())) / self.config.similarity_temperature)
         share = self.config.outlier_share
-        return (1 - share) * sharp / sharp.sum() + share / len(best)
+        return np.asarray((1 - share) * sharp / sharp.sum() + share / len(best))
 
     def _update(self, made: Hypotheses, scores: Scores) -> None:
         """Fold the tile scores into the belief, taking the patch to lie where the best tile's hypothesis says."""
-        m = self.cache.manifest
-        likelihood = self._likelihood(scores.best)
-        grid = np.full((m.grid_rows, m.grid_cols), likelihood.min(), np.float32)
-        grid[self.cache.cells[:, 0], self.cache.cells[:, 1]] = likelihood
-        self._belief.update(grid, made.offset_m(int(scores.query[scores.best.argmax()])))
+        likelihood = self._likelihood(scores.best).astype(np.float32)
+        self._belief.update(self._vote.grid(likelihood), made.offset_m(int(scores.pose[scores.best.argmax()])))
 
     def _result(self, frame: Frame, telemetry: Telemetry, outcome: _Outcome) -> Result:
         made, best = outcome.hypotheses, outcome.alignments[0] if outcome.alignments else None
@@ -175,7 +186,12 @@ class Localizer:
         return self._fix(frame.stamp_ns, telemetry, made, outcome.alignments, match)
 
     def _fix(
-        self, stamp_ns: int, telemetry: Telemetry, made: Hypotheses, alignments: tuple[Alignment, ...], match: Match | None
+        self,
+        stamp_ns: int,
+        telemetry: Telemetry,
+        made: Hypotheses,
+        alignments: tuple[Alignment, ...],
+        match: Match | None,
     ) -> Fix:
         best = alignments[0]
         east, north = _vehicle_m(made, best)

@@ -1,4 +1,4 @@
-"""Verify candidate places by structural correlation and align to metres: coarse over all candidates, fine over the best."""
+"""Verify candidate places by structural correlation: coarse over all of them, then fine, to metres, over the best."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Alignment:
 
 
 class Refiner:
-    """Aligns the ground views of one frame; templates are shared by all candidates of the same view, heading and scale."""
+    """Aligns the ground views of one frame; candidates of the same view, heading and scale share templates."""
 
     def __init__(
         self, cache: MapCache, views: Sequence[GroundView], heading_step_deg: float, scale_step: float
@@ -70,7 +70,7 @@ class Refiner:
     def _around(self, candidate: Candidate, radius_m: float, gsd_m: float, step: float) -> Alignment | None:
         """The best alignment within the radius over neighbouring headings and scales."""
         size = self._template_pixels(candidate.view, gsd_m)
-        window = size + 2 * max(int(math.ceil(radius_m / gsd_m)), 1)
+        window = size + 2 * max(math.ceil(radius_m / gsd_m), 1)
         side = structure.transform_size(size, window)
         grey = self._window(candidate.centre_m, window, gsd_m)
         if np.count_nonzero(grey) < 0.5 * grey.size:
@@ -111,14 +111,14 @@ class Refiner:
         return self._templates[key]
 
     def _window(self, centre_m: tuple[float, float], pixels: int, gsd_m: float) -> npt.NDArray[np.uint8]:
-        """Square grey map window of exactly `pixels`, centred on a point to a fraction of a pixel; 0 outside the map."""
+        """Square grey map window of exactly `pixels`, centred to a fraction of a pixel; 0 outside the map."""
         half = pixels * gsd_m / 2 + gsd_m
         grey, west, north = self._cache.raster_window(centre_m[0], centre_m[1], half)
         raster_gsd = self._cache.manifest.raster_gsd_m
         step = gsd_m / raster_gsd
         if step >= 1.5 and grey.size:
             # average before sampling coarser, and keep "no data" sharp
-            smooth = cv2.blur(grey, (int(round(step)),) * 2)
+            smooth = cv2.blur(grey, (round(step),) * 2)
             grey = np.where(grey > 0, np.maximum(smooth, 1), 0).astype(np.uint8)
         left = (centre_m[0] - west) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
         top = (north - centre_m[1]) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
@@ -134,7 +134,9 @@ def thinned(candidates: Sequence[Candidate], radius_m: float) -> list[Candidate]
     kept: list[Candidate] = []
     for c in candidates:
         same = (k for k in kept if (k.view, k.heading_deg, k.scale) == (c.view, c.heading_deg, c.scale))
-        if all(max(abs(k.centre_m[0] - c.centre_m[0]), abs(k.centre_m[1] - c.centre_m[1])) > 0.75 * radius_m for k in same):
+        if all(
+            max(abs(k.centre_m[0] - c.centre_m[0]), abs(k.centre_m[1] - c.centre_m[1])) > 0.75 * radius_m for k in same
+        ):
             kept.append(c)
     return kept
 

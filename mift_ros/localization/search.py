@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
@@ -11,14 +12,6 @@ CHUNK = 1 << 16
 """Tiles converted from the mapped float16 at a time when the map is too large to be held as float32."""
 RESIDENT_BYTES = 1 << 30
 """Largest float32 copy of the embeddings that is kept in memory: NumPy has no fast float16 product."""
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Per tile the best cosine over the queries [N], and which query gave it [N]."""
-
-    best: npt.NDArray[np.float32]
-    query: npt.NDArray[np.intp]
 
 
 class TileSearch:
@@ -29,16 +22,51 @@ class TileSearch:
         fits = self._mapped.size * 4 <= RESIDENT_BYTES
         self._resident = np.asarray(self._mapped, np.float32) if fits else None
 
-    def __call__(self, queries: npt.NDArray[np.float32]) -> Scores:
-        """Best cosine of each tile with any of the queries [Q, D]."""
-        best = np.empty(len(self._mapped), np.float32)
-        query = np.empty(len(self._mapped), np.intp)
-        for start in range(0, len(best), CHUNK):
+    def __call__(self, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Cosine [Q, N] of the queries [Q, D] with every tile."""
+        if self._resident is not None:
+            return np.asarray(queries @ self._resident.T)
+        cosine = np.empty((len(queries), len(self._mapped)), np.float32)
+        for start in range(0, len(self._mapped), CHUNK):
             part = slice(start, start + CHUNK)
-            cosine = self._rows(part) @ queries.T
-            query[part] = cosine.argmax(axis=1)
-            best[part] = cosine.max(axis=1)
-        return Scores(best, query)
+            cosine[:, part] = queries @ self._mapped[part].astype(np.float32).T
+        return cosine
 
-    def _rows(self, part: slice) -> npt.NDArray[np.float32]:
-        return self._resident[part] if self._resident is not None else self._mapped[part].astype(np.float32)
+
+@dataclass(frozen=True)
+class Scores:
+    """Per tile the best score over the poses [N], and which pose gave it [N]."""
+
+    best: npt.NDArray[np.float32]
+    pose: npt.NDArray[np.intp]
+
+
+class TileVote:
+    """Joins the looks of one pose: each look's cosines are moved by its shift over the tile grid and averaged."""
+
+    def __init__(self, cells: npt.NDArray[np.int32], rows: int, cols: int, stride_m: float) -> None:
+        self._row, self._col = cells[:, 0], cells[:, 1]
+        self._shape = (rows, cols)
+        self._stride_m = stride_m
+
+    def grid(self, per_tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Values per tile [N] on the grid [rows, cols]; cells without a tile get the least value."""
+        grid = np.full(self._shape, per_tile.min(), np.float32)
+        grid[self._row, self._col] = per_tile
+        return grid
+
+    def __call__(self, cosine: npt.NDArray[np.float32], shifts_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+        """Mean score [N] of a view centred on each tile, from its looks [L, N] with east/north shifts [L, 2]."""
+        if len(cosine) == 1:
+            return np.asarray(cosine[0])
+        joint = np.zeros(self._shape, np.float32)
+        size = (self._shape[1], self._shape[0])
+        for look, (east, north) in zip(cosine, shifts_m / self._stride_m):
+            move = np.array([[1.0, 0.0, east], [0.0, 1.0, -north]])
+            # beyond the map a look says nothing, for or against
+            mean = float(look.mean())
+            flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+            joint += cv2.warpAffine(
+                self.grid(look), move, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(mean,)
+            )
+        return np.asarray(joint[self._row, self._col] / len(cosine), np.float32)

@@ -1,8 +1,8 @@
 """Structural correlation: fields of doubled gradient angle find the same ground in images of different sources.
 
-A field holds exp(2i*theta) of the image gradient with clipped magnitude, so that an edge counts the same whichever side is
-brighter (another sun, another season) and however strong it is. Correlating a masked field with a map window and dividing
-by the local energy gives a score in [-1, 1] for every shift.
+A field holds exp(2i*theta) of the image gradient with clipped magnitude, so that an edge counts the same whichever
+side is brighter (another sun, another season) and however strong it is. Correlating a masked field with a map window
+and dividing by the local energy gives a score in [-1, 1] for every shift.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Template:
-    """A rectified patch ready to be correlated: spectra of its field (x, y) and of its mask, its norm, side, valid pixels."""
+    """A rectified patch ready to be correlated: spectra of its field and its mask, norm, side, count of valid pixels."""
 
     x: Spectrum
     y: Spectrum

@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, field
-from typing import Union
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -117,4 +117,4 @@ class Rejection:
     match: Match | None = None
 
 
-Result = Union[Fix, Rejection]
+Result: TypeAlias = "Fix | Rejection"

@@ -89,7 +89,13 @@ def test_nose_up_moves_the_footprint_forward():
 
 @pytest.mark.parametrize(
     ("roll", "pitch", "height_m", "message"),
-    [(0, 0, 0, "positive"), (0, 0, -5, "positive"), (0, 0, math.nan, "positive"), (math.nan, 0, 50, "finite"), (0, 1.3, 50, "horizon")],
+    [
+        (0, 0, 0, "positive"),
+        (0, 0, -5, "positive"),
+        (0, 0, math.nan, "positive"),
+        (math.nan, 0, 50, "finite"),
+        (0, 1.3, 50, "horizon"),
+    ],
 )
 def test_no_ground_without_height_attitude_or_below_the_horizon(roll, pitch, height_m, message):
     with pytest.raises(GeometryError, match=message):

@@ -36,7 +36,13 @@ class Town:
     camera: SceneCamera
 
     def shoot(
-        self, east_m: float, north_m: float, heading_deg: float, roll: float = 0.0, pitch: float = 0.0, stamp_s: float = 1.0
+        self,
+        east_m: float,
+        north_m: float,
+        heading_deg: float,
+        roll: float = 0.0,
+        pitch: float = 0.0,
+        stamp_s: float = 1.0,
     ) -> tuple[Frame, Telemetry]:
         """An exposure HEIGHT_AGL_M over the ground at a point of the map frame, with exact telemetry."""
         here = self.scene.frame.to_local(*self.cache.frame.to_geodetic((east_m, north_m)))

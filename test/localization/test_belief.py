@@ -26,7 +26,9 @@ def total(belief):
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.lists(st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(0, 200)), max_size=6), st.integers(0, 29))
+@given(
+    st.lists(st.tuples(st.floats(-300, 300), st.floats(-300, 300), st.floats(0, 200)), max_size=6), st.integers(0, 29)
+)
 def test_probability_is_conserved_and_never_negative(moves, row):
     belief = Belief(0.0, 0.0, 30, 40, STRIDE_M, 0.1)
     for east, north, sigma in moves:
