@@ -46,7 +46,7 @@ def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Template:
-    """A rectified patch ready to be correlated: spectra of its field and its mask, norm, side, count of valid pixels."""
+    """A rectified patch ready to be correlated: spectra of its field and mask, norm, side, count of valid pixels."""
 
     x: Spectrum
     y: Spectrum

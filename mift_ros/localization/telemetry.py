@@ -92,7 +92,7 @@ class TelemetryBuffer:
         self._prior = prior
 
     def at(self, stamp_ns: int) -> Telemetry:
-        """What is known at the exposure: interpolated between samples on both sides, else the nearest within the age."""
+        """What is known at the exposure: interpolated between samples, or the nearest within the age."""
         known = Telemetry(prior=self._prior)
         self._prior = None
         if (found := self._attitude.around(stamp_ns, self._max_age_ns)) is not None:
