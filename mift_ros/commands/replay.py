@@ -52,7 +52,7 @@ def replay_command(
     node, config = _configure(params, settings or [], heading)
     flight = Flight(Bag(bag, _topics(topic or [])), config.max_telemetry_age_s, node.body_from_camera())
     if ros:
-        records = _over_ros(flight, bag, cache, model, {**_changed(node), **_changed(config)})
+        records = _over_ros(flight, cache, model, {**_changed(node), **_changed(config)})
     else:
         records = _in_library(flight, cache, model, config, node.threads)
     _tell(records, flight)
@@ -99,11 +99,11 @@ def _in_library(flight: Flight, cache: Path, model: str, config: LocalizerConfig
     return records
 
 
-def _over_ros(flight: Flight, bag: Path, cache: Path, model: str, parameters: dict[str, object]) -> list[FrameRecord]:
+def _over_ros(flight: Flight, cache: Path, model: str, parameters: dict[str, object]) -> list[FrameRecord]:
     from mift_ros.nodes.ros_replay import RosReplay, replay_over_ros
 
     with _progress("flying over DDS", flight.bag.frames) as advance:
-        answers = replay_over_ros(RosReplay(bag, cache, model, parameters), advance)
+        answers = replay_over_ros(RosReplay(flight.bag, cache, model, parameters), advance)
     return with_truth(answers, flight)
 
 

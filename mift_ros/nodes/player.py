@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from mift_ros.evaluation.bag import storage_files
 from mift_ros.nodes.spin import init, stop_on_signals
 
 SETTLE_S = 0.5
@@ -27,7 +28,7 @@ def play(bag: Path, topics: Sequence[str], rate: float, stop: threading.Event) -
 
     node = rclpy.create_node("player")
     sent = 0
-    with AnyReader([bag]) as reader:
+    with AnyReader(storage_files(bag)) as reader:
         connections = [c for c in reader.connections if c.topic in topics]
         publishers = {c.id: _publisher(node, c.topic, c.msgtype) for c in connections}
         _wait_for_listener(publishers.values(), stop)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from mift_ros.errors import BagError, ConfigError
+from mift_ros.evaluation.bag import Bag
 from mift_ros.evaluation.records import FixRecord, FrameRecord
 from mift_ros.nodes.processes import RosProcess
 
@@ -25,17 +26,6 @@ READY_WITHIN_S = 60.0
 QUIET_S = 3.0
 """The flight is over when the player has ended and nothing has come back for this long and three frames' work."""
 
-INPUTS = {
-    "sensor_msgs/msg/Image": "image",
-    "sensor_msgs/msg/CompressedImage": "image/compressed",
-    "sensor_msgs/msg/CameraInfo": "camera_info",
-    "sensor_msgs/msg/Imu": "imu",
-    "sensor_msgs/msg/Range": "height_agl",
-    "nav_msgs/msg/Odometry": "odometry",
-    "sensor_msgs/msg/NavSatFix": "prior",
-}
-"""Which input of the node a topic of the bag feeds, by its type."""
-
 OnRecord = Callable[[FrameRecord], None]
 
 
@@ -43,7 +33,7 @@ OnRecord = Callable[[FrameRecord], None]
 class RosReplay:
     """What to fly and how: `parameters` are the node's, `rate` is the pace against the recording."""
 
-    bag: Path
+    bag: Bag
     cache: Path
     model: str = "mift_nano"
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -56,7 +46,7 @@ def replay_over_ros(replay: RosReplay, on_record: OnRecord = lambda record: None
     Frames that the node had no time for are not in the list.
 
     Raises:
-        BagError: the bag has no images, or nothing came back.
+        BagError: nothing came back.
         ConfigError: the node could not be configured; its own line is told.
     """
     topics = bag_inputs(replay.bag)
@@ -72,30 +62,26 @@ def replay_over_ros(replay: RosReplay, on_record: OnRecord = lambda record: None
         lines = _lines_of(start("recorder", "--node", NODE))
         _wait_until_ready(lines, node)
         names = [f"--topic={topic}" for topic in topics]
-        player = start("player", str(replay.bag), f"--rate={replay.rate}", *names)
+        player = start("player", str(replay.bag.path), f"--rate={replay.rate}", *names)
         for line in _until_quiet(lines, player):
             records.append(record_of_line(line))
             on_record(records[-1])
         if not records:
-            raise BagError(f"{replay.bag}: nothing came back over DDS; {player.complaint() or node.complaint()}")
+            raise BagError(f"{replay.bag.path}: nothing came back over DDS; {player.complaint() or node.complaint()}")
     return records
 
 
-def bag_inputs(bag: Path) -> dict[str, str]:
-    """Topics of the bag and the inputs of the node they feed; the first topic of a type wins."""
-    from rosbags.highlevel import AnyReader, AnyReaderError
+def bag_inputs(bag: Bag) -> dict[str, str]:
+    """Topics of the bag and the inputs of the node that they feed: its roles, less the truth."""
+    inputs = {topic: role for role, topic in bag.roles() if topic and role != "truth"}
+    if hasattr(_first(bag, "image"), "format"):
+        inputs[bag.topic("image")] = "image/compressed"
+    return inputs
 
-    try:
-        with AnyReader([bag]) as reader:
-            kinds = {connection.topic: connection.msgtype for connection in reversed(reader.connections)}
-    except (AnyReaderError, OSError) as error:
-        raise BagError(f"{bag}: cannot be read ({error})") from error
-    found = {INPUTS[kind]: topic for topic, kind in kinds.items() if kind in INPUTS}
-    if not {"image", "image/compressed"} & set(found):
-        raise BagError(f"{bag}: no images; its topics are {', '.join(sorted(kinds)) or 'none'}")
-    if "image" in found:
-        found.pop("image/compressed", None)
-    return {topic: name for name, topic in found.items()}
+
+def _first(bag: Bag, role: str) -> Any:
+    """The first message of a role, None if there is none."""
+    return next((message for _, _, message in bag.messages([role])), None)
 
 
 def record_of_line(line: Mapping[str, Any]) -> FrameRecord:
@@ -124,8 +110,14 @@ def _settings(replay: RosReplay, topics: Mapping[str, str], folder: Path) -> lis
     """A parameter file rather than `-p`: values keep their types and need no quoting."""
     import yaml
 
-    transport = "raw" if "image" in topics.values() else "compressed"
-    own = {"cache_path": str(replay.cache), "model": replay.model, "image_transport": transport, "autostart": True}
+    height = _first(replay.bag, "height_agl")
+    own = {
+        "cache_path": str(replay.cache),
+        "model": replay.model,
+        "image_transport": "compressed" if "image/compressed" in topics.values() else "raw",
+        "height_message": "float64" if height is not None and not hasattr(height, "range") else "range",
+        "autostart": True,
+    }
     path = folder / "parameters.yaml"
     path.write_text(yaml.safe_dump({NODE: {"ros__parameters": {**replay.parameters, **own}}}))
     return ["--params-file", str(path)]
