@@ -19,7 +19,7 @@ class SourceSpec:
 
     images: glob below the data folder; share: part of each batch; gsd_m: metres per pixel where the files carry none;
     hold_out_every: every n-th image is kept for evaluation (1: all, 0: none); overlapping: its images may show the
-    same ground, so a batch takes one place of them at most.
+    same ground, so a batch takes places of one of them at most.
     """
 
     images: str
@@ -63,17 +63,32 @@ class AppearanceSpec:
     black_corner: float = 0.2
     jpeg: float = 0.4
 
+    def softened(self, factor: float) -> AppearanceSpec:
+        """Strength and all probabilities times factor."""
+        return AppearanceSpec(**{f.name: factor * getattr(self, f.name) for f in fields(self)})
+
 
 @dataclass(frozen=True)
 class ViewsSpec:
-    """Side of the places on the ground, source pixels a side needs, and the two views."""
+    """Side of the places on the ground, source pixels a side needs, and the two views.
+
+    The changes of appearance begin at gentle_start of their strength and are full after ramp_steps: a network that
+    knows nothing yet finds no hold in heavily changed views.
+    """
 
     side_m: tuple[float, float] = (50.0, 150.0)
     least_px: float = 88.0
     finest_gsd_m: float = 0.3
+    gentle_start: float = 1.0
+    ramp_steps: int = 0
     geometry: GeometrySpec = field(default_factory=GeometrySpec)
     map: AppearanceSpec = field(default_factory=AppearanceSpec)
     drone: AppearanceSpec = field(default_factory=AppearanceSpec)
+
+    def factor_at(self, step: int) -> float:
+        """Part of the full strength at a step."""
+        progress = min(step / self.ramp_steps, 1.0) if self.ramp_steps else 1.0
+        return self.gentle_start + (1.0 - self.gentle_start) * progress
 
 
 @dataclass(frozen=True)
@@ -182,9 +197,18 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
         return _tuple(typing.get_args(hint), value, where, key)
     if hint is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
+    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3, without a point, as text
+        value = _number(value)
     if type(value) is not hint:
         raise TrainingError(f"{where}: '{key}' is {_name(hint)}, not {value!r}")
     return value
+
+
+def _number(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
 
 
 def _tuple(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> tuple[Any, ...]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import AdamW, Optimizer
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 from mift_ros.errors import TrainingError
 from training.losses import PairLoss
@@ -38,8 +39,7 @@ class TrainState:
     def fresh(cls, model: Mift, recipe: Recipe) -> TrainState:
         """The state before the first step."""
         loss = PairLoss(recipe.branch_weight, recipe.label_smoothing)
-        update = get_ema_multi_avg_fn(recipe.optimizer.ema_decay)  # type: ignore[no-untyped-call]
-        average = AveragedModel(model, multi_avg_fn=update, use_buffers=True)
+        average = AveragedModel(model, avg_fn=moving_average(recipe.optimizer.ema_decay), use_buffers=True)
         return cls(model, average, loss, make_optimizer(model, loss, recipe), 0, recipe.steps)
 
     def save(self, path: Path, recipe: Recipe) -> None:
@@ -74,6 +74,16 @@ class TrainState:
         replanned = content["recipe"]["steps"] != recipe.steps
         self.steps = recipe.steps if replanned else content["steps"]
         torch.set_rng_state(content["generator"])
+
+
+def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """Exponential average whose memory starts short, so that it forgets the untrained weights at once."""
+
+    def average(mean: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        kept = min(decay, (1.0 + float(count)) / (10.0 + float(count)))
+        return kept * mean + (1.0 - kept) * current
+
+    return average
 
 
 def make_optimizer(model: nn.Module, loss: nn.Module, recipe: Recipe) -> Optimizer:

@@ -38,12 +38,14 @@ class TrainingBatches(Dataset[Pairs]):
         cv2.setNumThreads(1)
         rng = np.random.default_rng([self._recipe.seed, step])
         views = self._recipe.views
+        factor = views.factor_at(step)
+        map_look, drone_look = views.map.softened(factor), views.drone.softened(factor)
         shape = (self._recipe.batch_pairs, self._size, self._size, 3)
         maps, drones = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
         for row, place in enumerate(self._places.batch(self._recipe.batch_pairs, rng)):
             image = self._images[place.image]
-            maps[row] = map_view(image, place, views.map, self._size, rng)
-            drones[row] = drone_view(image, place, views.geometry, views.drone, self._size, rng)
+            maps[row] = map_view(image, place, map_look, self._size, rng)
+            drones[row] = drone_view(image, place, views.geometry, drone_look, self._size, rng)
         return torch.from_numpy(maps), torch.from_numpy(drones)
 
 

@@ -1,0 +1,51 @@
+"""A folder of synthetic textures, a network small enough to train within seconds, and a recipe that joins them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+
+from training.model.config import VARIANTS, MiftConfig
+from training.recipe import Recipe, parse_recipe
+
+TINY = MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 1, 1), 4, (4, 4, 8, 8), 8)
+
+
+@pytest.fixture(scope="session")
+def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight 400 x 400 images of random rectangles, 0.5 m per pixel by agreement."""
+    folder = tmp_path_factory.mktemp("textures")
+    rng = np.random.default_rng(0)
+    for index in range(8):
+        image = np.full((400, 400, 3), rng.integers(0, 256, 3), np.uint8)
+        for _ in range(120):
+            x, y, width, height = (int(v) for v in (*rng.integers(0, 400, 2), *rng.integers(8, 70, 2)))
+            cv2.rectangle(image, (x, y), (x + width, y + height), rng.integers(0, 256, 3).tolist(), cv2.FILLED)
+        cv2.imwrite(str(folder / f"{index}.png"), image)
+    return folder
+
+
+@pytest.fixture
+def tiny_recipe(monkeypatch: pytest.MonkeyPatch) -> Recipe:
+    """Recipe of a few steps on the textures; the last image is held out."""
+    monkeypatch.setitem(VARIANTS, "tiny", TINY)
+    return make_recipe()
+
+
+def make_recipe(**changes: Any) -> Recipe:
+    """The tiny recipe with some keys changed."""
+    values: dict[str, Any] = {
+        "name": "tiny",
+        "variant": "tiny",
+        "steps": 6,
+        "batch_pairs": 8,
+        "sources": [{"images": "[0-6].png", "gsd_m": 0.5}, {"images": "7.png", "gsd_m": 0.5, "hold_out_every": 1}],
+        "views": {"side_m": [30.0, 50.0], "least_px": 16.0},
+        "evaluation": {"side_m": 40.0, "places": 12, "every_steps": 3},
+        "optimizer": {"warmup_steps": 2},
+    }
+    return parse_recipe({**values, **changes}, "tiny.yaml")

@@ -1,0 +1,96 @@
+"""Recipes: what is read, what is refused, and in which words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mift_ros.errors import TrainingError
+from training.commands import SHIPPED_RECIPE
+from training.recipe import Recipe, load_recipe, parse_recipe
+from training.schedule import learning_rate, planned_steps
+
+MINIMAL = {"name": "a", "variant": "mift_nano", "sources": [{"images": "*.jpg"}]}
+
+
+def test_shipped_recipe_is_valid_and_holds_out_whole_places() -> None:
+    recipe = load_recipe(SHIPPED_RECIPE)
+    held = {source.images for source in recipe.sources if source.hold_out_every == 1}
+    assert any("ulyanovsk" in images for images in held) and any("hura_town_detail" in images for images in held)
+    assert not any("hura_town_z17" in source.images for source in recipe.sources)
+
+
+def test_plain_values_make_the_same_recipe_again() -> None:
+    recipe = load_recipe(SHIPPED_RECIPE)
+    plain = recipe.to_dict()
+    plain["sources"] = list(plain["sources"])
+    plain["views"]["side_m"] = list(plain["views"]["side_m"])
+    assert parse_recipe(plain, "here") == recipe
+
+
+def test_overrides_reach_nested_keys() -> None:
+    recipe = load_recipe(SHIPPED_RECIPE, ("optimizer.learning_rate=2e-3", "steps=7", "views.drone.strength=0.5"))
+    assert (recipe.optimizer.learning_rate, recipe.steps, recipe.views.drone.strength) == (0.002, 7, 0.5)
+
+
+def test_defaults_fill_what_a_recipe_leaves_out() -> None:
+    assert parse_recipe(MINIMAL, "here").batch_pairs == Recipe("a", "mift_nano", ()).batch_pairs
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"learning_rat": 1}, "unknown key 'learning_rat'"),
+        ({"optimizer": {"lr": 1.0}}, "unknown key 'optimizer.lr'"),
+        ({"sources": [{"images": "*.jpg", "gsd": 1.0}]}, "unknown key 'sources[0].gsd'"),
+        ({"sources": [{}]}, "missing key 'sources[0].images'"),
+        ({"steps": "many"}, "'steps' is int, not 'many'"),
+        ({"steps": True}, "'steps' is int, not True"),
+        ({"views": {"side_m": [50.0]}}, "'views.side_m' is a list of 2"),
+        ({"views": 3}, "'views' is a mapping, not int"),
+        ({"precision": "float16"}, "precision: float32 or bfloat16"),
+        ({"batch_pairs": 1}, "at least 2"),
+        ({"sources": []}, "give at least one"),
+        ({"views": {"side_m": [90.0, 50.0]}}, "smallest <= largest"),
+    ],
+)
+def test_a_wrong_recipe_is_one_clear_line(change: dict[str, object], words: str) -> None:
+    with pytest.raises(TrainingError) as caught:
+        parse_recipe({**MINIMAL, **change}, "my.yaml")
+    assert words in str(caught.value) and str(caught.value).startswith("my.yaml: ") and "\n" not in str(caught.value)
+
+
+def test_missing_variant_is_named() -> None:
+    with pytest.raises(TrainingError, match="missing key 'variant'"):
+        parse_recipe({"name": "a", "sources": []}, "my.yaml")
+
+
+@pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", ""])
+def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "broken.yaml"
+    path.write_text(text)
+    with pytest.raises(TrainingError, match=r"broken\.yaml") as caught:
+        load_recipe(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_missing_recipe_and_malformed_override() -> None:
+    with pytest.raises(TrainingError, match="no such recipe"):
+        load_recipe(Path("nowhere.yaml"))
+    with pytest.raises(TrainingError, match="write key=value"):
+        load_recipe(SHIPPED_RECIPE, ("steps",))
+    with pytest.raises(TrainingError, match="'name' has no keys"):
+        load_recipe(SHIPPED_RECIPE, ("name.x=1",))
+
+
+def test_learning_rate_warms_up_and_falls_to_zero() -> None:
+    rates = [learning_rate(step, 100, 10, 1.0) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1) and rates[10] == pytest.approx(1.0)
+    assert rates[55] == pytest.approx(0.5) and rates[100] == pytest.approx(0.0)
+    assert all(a > b for a, b in zip(rates[10:], rates[11:]))
+
+
+def test_steps_are_planned_from_the_time_left() -> None:
+    assert planned_steps(done=8, seconds_per_step=2.0, minutes_left=10.0) == 308
+    assert planned_steps(done=8, seconds_per_step=2.0, minutes_left=-1.0) == 9
