@@ -74,7 +74,8 @@ def match_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) ->
         axes[1].scatter(similarity[chosen], margin[chosen], s=16, color=colour, label=label)
     axes[0].set(xlabel="time, s", ylabel="similarity")
     axes[1].set(xlabel="similarity", ylabel="margin to the next best place")
-    axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=3, fontsize=8, frameon=False)
+    if _classes(errors):
+        axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=3, fontsize=8, frameon=False)
     return _png(figure)
 
 

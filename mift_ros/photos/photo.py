@@ -16,7 +16,7 @@ TIME_FORMAT = "%Y:%m:%d %H:%M:%S"
 
 @dataclass(frozen=True)
 class Photo:
-    """Angles are aviation's, in degrees: heading clockwise from north, pitch positive nose up, roll positive to the right.
+    """Angles are aviation's, in degrees: heading clockwise from north, pitch positive nose up, roll positive right.
 
     `height_m` is what the drone calls relative: above the take-off point, so above ground only where that is level with
     it. `gimbal_pitch_deg` is -90 looking straight down. `focal_35mm` is the equivalent focal length. NaN is unknown.

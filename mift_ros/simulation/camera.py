@@ -12,8 +12,8 @@ from mift_ros.simulation.scene import Raster, Scene
 Vector = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 
-GROUND_STEPS = 4
-"""Iterations to the terrain: each shrinks the error by slope times tangent of the view angle."""
+GROUND_STEPS, CONVERGED_M = 40, 0.02
+"""Iterations to the terrain at most: each shrinks the error by slope times tangent of the view angle."""
 LAYERS = 12
 """Heights above the terrain at which a ray is tested for roofs and trees."""
 
@@ -46,7 +46,9 @@ class SceneCamera:
         slopes = rays[..., :2] / -rays[..., 2:]
         altitude = np.zeros(rays.shape[:2])
         for _ in range(GROUND_STEPS):
-            altitude = self._height(self._scene.terrain, position_m, slopes, altitude)
+            before, altitude = altitude, self._height(self._scene.terrain, position_m, slopes, altitude)
+            if np.abs(altitude - before).max() < CONVERGED_M:
+                break
         if position_m[2] - altitude.max() < 1.0:
             raise SimulationError(f"camera at {position_m[2]:.1f} m, ground at {altitude.max():.1f} m: not above it")
         if self._tallest_m > 0.1:

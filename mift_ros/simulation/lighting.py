@@ -76,6 +76,8 @@ def _shifted(field: Field, step: npt.NDArray[np.float64]) -> Field:
     down, right = (round(float(v)) for v in step)
     out = np.full_like(field, -1e4)
     rows, cols = field.shape
+    if abs(down) >= rows or abs(right) >= cols:
+        return out
     source = field[max(down, 0) : rows + min(down, 0), max(right, 0) : cols + min(right, 0)]
     top, left = max(-down, 0), max(-right, 0)
     out[top : top + source.shape[0], left : left + source.shape[1]] = source

@@ -22,6 +22,8 @@ Vector = npt.NDArray[np.float64]
 
 MAX_SIDE = 8192
 """Pixels of the longer side of a scene; it lies in memory as a whole (200 MB of colour at most)."""
+MOST_CUT, WHOLE = 0.2, 0.999
+"""Share of a side that may be cut off at each end to leave a scene of which this share has data."""
 HEIGHT_GSD_M = 0.6
 """Finest grid on which heights are kept."""
 
@@ -77,13 +79,20 @@ def load_scene(look_path: Path, heights_path: Path | None, gsd_m: float) -> Scen
         patch = source.read(frame, left, top, width, height, gsd_m)
     finally:
         source.close()
-    if patch.valid.mean() < 0.9:
-        raise SimulationError(
-            f"{look_path}: {100 - 100 * patch.valid.mean():.0f} % of its middle has no data to fly over"
-        )
-    look = Raster(patch.rgb, left, top, gsd_m)
+    inset = _inset(patch.valid, look_path)
+    whole = np.ascontiguousarray(patch.rgb[inset : height - inset, inset : width - inset])
+    look = Raster(whole, left + inset * gsd_m, top - inset * gsd_m, gsd_m)
     surface, terrain = _heights(heights_path, frame, look)
     return Scene(frame, look, surface, terrain)
+
+
+def _inset(valid: npt.NDArray[np.bool_], path: Path) -> int:
+    """Pixels to cut from each side until nothing is missing: a map turned against north has empty corners."""
+    rows, cols = valid.shape
+    for inset in np.linspace(0, MOST_CUT * min(rows, cols), 40).astype(int):
+        if valid[inset : rows - inset, inset : cols - inset].mean() >= WHOLE:
+            return int(inset)
+    raise SimulationError(f"{path}: {1.0 - float(valid.mean()):.0%} of its middle has no data to fly over")
 
 
 def _inner_box(frame: LocalFrame, bounds: tuple[float, float, float, float]) -> tuple[float, float, float, float]:
@@ -103,16 +112,16 @@ def _heights(path: Path | None, frame: LocalFrame, look: Raster) -> tuple[Raster
         return flat, flat
     shape = (max(int(rows * look.gsd_m / gsd_m), 1), max(int(cols * look.gsd_m / gsd_m), 1))
     grid = Affine(gsd_m, 0, look.west_m, 0, -gsd_m, look.north_m)
-    options = {"crs": crs_of(frame), "transform": grid, "height": shape[0], "width": shape[1]}
+    options = {"crs": crs_of(frame), "transform": grid, "height": shape[0], "width": shape[1], "nodata": np.nan}
     try:
         with rasterio.open(path) as dataset, WarpedVRT(dataset, resampling=Resampling.bilinear, **options) as warped:
-            bands = [warped.read(b, out_dtype="float32", masked=True) for b in range(1, min(warped.count, 2) + 1)]
+            bands = [warped.read(band, out_dtype="float32") for band in warped.indexes[:2]]
     except rasterio.errors.RasterioError as error:
         raise SimulationError(f"{path}: the heights cannot be read ({error})") from error
-    if any(np.ma.getmaskarray(band).any() or not np.isfinite(band).all() for band in bands):
+    if not all(np.isfinite(band).all() for band in bands):
         raise SimulationError(f"{path}: the heights do not cover all of the map, or have holes")
-    surface = np.ascontiguousarray(bands[0].data)
-    terrain = np.ascontiguousarray(bands[1].data) if len(bands) > 1 else _bare(surface, gsd_m)
+    surface = bands[0]
+    terrain = bands[1] if len(bands) > 1 else _bare(surface, gsd_m)
     return Raster(surface, look.west_m, look.north_m, gsd_m), Raster(terrain, look.west_m, look.north_m, gsd_m)
 
 
