@@ -1,0 +1,1 @@
+"""The whole path on an embedded world, for `mift demo`."""
