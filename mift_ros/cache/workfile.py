@@ -114,7 +114,7 @@ class WorkFile:
 
     def _resume(self) -> bool:
         """Take over the progress of an interrupted build of the same cache."""
-        if not os.fstat(self._file.fileno()).st_size:
+        if not any(self._file.read(8)):
             return False
         try:
             state = self._read_state()

@@ -41,17 +41,21 @@ def build(
 
     command = shlex.join(["mift", *sys.argv[1:]])
     options = BuildOptions(tile_size_m, stride_m, raster_gsd_m, imagery_date, attribution, command)
-    with _progress() as bars:
-        tasks = {name: bars.add_task(name, total=None) for name in ("raster", "tiles")}
-        build_cache(
-            open_map(source),
-            load_embedder(model, threads),
-            out,
-            options,
-            lambda stage, done, total: bars.update(tasks[stage], completed=done, total=total),
-        )
+    opened, embedder = open_map(source), load_embedder(model, threads)
+    bars = _progress()
+    tasks = {name: bars.add_task(name, total=None) for name in ("raster", "tiles")}
+
+    def show(stage: str, done: int, total: int) -> None:
+        bars.start()
+        bars.update(tasks[stage], completed=done, total=total)
+
+    try:
+        build_cache(opened, embedder, out, options, show)
+    finally:
+        if bars.live.is_started:
+            bars.stop()
     cache = MapCache.open(out)
-    Console().print(f"{out}: {len(cache)} tiles, {cache.nbytes / 1e6:.1f} MB")
+    typer.echo(f"{out}: {len(cache)} tiles, {cache.nbytes / 1e6:.1f} MB")
 
 
 @app.command()
@@ -95,7 +99,7 @@ def verify(
     line = f"{cache}: good; {found.tiles} tiles, norms within {found.largest_norm_error:.1e} of 1"
     if found.tiles_embedded_again:
         line += f"; of {found.tiles_embedded_again} tiles embedded again {found.tiles_changed} came out differently"
-    Console().print(line)
+    typer.echo(line)
 
 
 def _progress() -> Progress:

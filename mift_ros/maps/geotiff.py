@@ -31,6 +31,12 @@ def open_geotiff(path: Path) -> RasterMap:
     return RasterMap(dataset, path.name, files, reopen=str(path))
 
 
+def is_georeferenced(path: Path) -> bool:
+    """Whether the file itself says where it lies."""
+    with open_dataset(str(path), str(path)) as dataset:
+        return dataset.crs is not None or bool(dataset.gcps[0])
+
+
 def straighten(dataset: DatasetReader, **warp: str) -> WarpedVRT:
     """A north-up metric view of a raster that is placed by control points.
 

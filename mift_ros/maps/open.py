@@ -6,9 +6,15 @@ from pathlib import Path
 
 from mift_ros.errors import MapError
 from mift_ros.maps.bounded import open_csv, open_json
-from mift_ros.maps.geotiff import open_geotiff
+from mift_ros.maps.geotiff import is_georeferenced, open_geotiff
 from mift_ros.maps.source import MapSource
 from mift_ros.maps.xyz import open_xyz, zoom_levels
+
+_KINDS = (
+    ((".csv",), open_csv),
+    ((".tif", ".tiff", ".vrt", ".mbtiles"), open_geotiff),
+    ((".json",), open_json),
+)
 
 
 def open_map(path: str | Path) -> MapSource:
@@ -27,19 +33,19 @@ def open_map(path: str | Path) -> MapSource:
     if path.suffix.lower() == ".json":
         return open_json(path)
     beside = path.with_suffix(".json")
-    return open_json(beside) if beside.is_file() else open_geotiff(path)
+    # A georeferenced file is trusted before a JSON of the same name, which may be a catalogue entry.
+    if beside.is_file() and not is_georeferenced(path):
+        return open_json(beside)
+    return open_geotiff(path)
 
 
 def _open_folder(folder: Path) -> MapSource:
-    for pattern, opener in (("*.csv", open_csv), ("*.json", open_json)):
-        found = sorted(folder.glob(pattern))
+    if zoom_levels(folder):
+        return open_xyz(folder)
+    for kinds, opener in _KINDS:
+        found = sorted(file for file in folder.iterdir() if file.suffix.lower() in kinds)
         if len(found) == 1:
             return opener(found[0])
         if found:
-            raise MapError(f"{folder}: {len(found)} files {pattern}; name the one to open")
-    if zoom_levels(folder):
-        return open_xyz(folder)
-    rasters = sorted(file for file in folder.iterdir() if file.suffix.lower() in (".tif", ".tiff", ".vrt", ".mbtiles"))
-    if len(rasters) == 1:
-        return open_geotiff(rasters[0])
-    raise MapError(f"{folder}: no map.csv, map.json, {{z}}/{{x}}/{{y}} tiles or single GeoTIFF in it")
+            raise MapError(f"{folder}: {len(found)} {'/'.join(kinds)} files; name the one to open")
+    raise MapError(f"{folder}: no GeoTIFF, map.csv, map.json or {{z}}/{{x}}/{{y}} tiles in it")

@@ -215,10 +215,24 @@ def test_a_truncated_file_is_an_error_and_not_black_ground(write_raster: Any, tm
         open_map(path).read(FRAME, -100, 100, SIZE, SIZE, 0.5)
 
 
+def test_a_catalogue_entry_beside_a_geotiff_is_left_alone(write_raster: Any) -> None:
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    path = write_raster(spots([], []), Affine(dx, 0, x, 0, -dy, y), "EPSG:32634")
+    path.with_suffix(".json").write_text('{"type": "Feature"}')
+    assert open_map(path).name == open_map(path.parent).name == "map.tif"
+
+
+def test_two_maps_in_a_folder(write_raster: Any) -> None:
+    write_raster(spots([], []), *UTM, name="a.tif")
+    folder = write_raster(spots([], []), *UTM, name="b.tif").parent
+    with pytest.raises(MapError, match=r"2 .*files; name the one"):
+        open_map(folder)
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     with pytest.raises(MapError, match="no such map"):
         open_map(tmp_path / "absent.tif")
-    with pytest.raises(MapError, match=r"no map\.csv"):
+    with pytest.raises(MapError, match="no GeoTIFF"):
         open_map(tmp_path)
     (tmp_path / "notes.txt").write_text("not a map")
     with pytest.raises(MapError, match="not an image that can be read"):
