@@ -120,7 +120,8 @@ def _heights(path: Path | None, frame: LocalFrame, look: Raster) -> tuple[Raster
         raise SimulationError(f"{path}: the heights cannot be read ({error})") from error
     if any(np.isfinite(band).mean() < WHOLE for band in bands):
         raise SimulationError(f"{path}: the heights do not cover all of the map, or have holes")
-    bands = [np.where(np.isfinite(band), band, np.nanmin(band)) for band in bands]  # tips of the corners, as in the look
+    # The tips of the corners may be missing, as in the look.
+    bands = [np.where(np.isfinite(band), band, np.nanmin(band)) for band in bands]
     surface = bands[0]
     terrain = bands[1] if len(bands) > 1 else _bare(surface, gsd_m)
     return Raster(surface, look.west_m, look.north_m, gsd_m), Raster(terrain, look.west_m, look.north_m, gsd_m)
