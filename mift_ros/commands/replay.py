@@ -17,6 +17,7 @@ from rich.table import Table
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.commands.simulate import Heading
+from mift_ros.errors import ConfigError
 from mift_ros.evaluation.bag import Bag
 from mift_ros.evaluation.flight import Flight
 from mift_ros.evaluation.metrics import summarise
@@ -78,7 +79,7 @@ def _topics(words: list[str]) -> Topics:
     pairs = dict(word.partition("=")[::2] for word in words)
     for role, name in pairs.items():
         if role not in roles or not name:
-            raise typer.BadParameter(f"{role}={name}: ROLE is one of {', '.join(sorted(roles))}", param_hint="--topic")
+            raise ConfigError(f"--topic {role}={name}: ROLE is one of {', '.join(sorted(roles))}, TOPIC is not empty")
     return Topics(**pairs)
 
 

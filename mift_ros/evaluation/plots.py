@@ -37,7 +37,8 @@ def trajectory_png(records: Sequence[FrameRecord], errors: Sequence[Error | None
     for colour, label, chosen in _classes([errors[i] for i, _ in fixes]):
         axes.scatter(*places[chosen].T, s=20, color=colour, edgecolors="white", linewidths=0.6, label=label, zorder=4)
     axes.set(xlabel="east of the map's centre, m", ylabel="north of the map's centre, m", aspect="equal")
-    axes.legend(loc="upper right", framealpha=0.92, edgecolor=GRID)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="upper right", framealpha=0.92, edgecolor=GRID)
     return _png(figure)
 
 

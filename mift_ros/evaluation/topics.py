@@ -45,12 +45,15 @@ class Topics:
         Raises:
             BagError: a named topic is absent or of a wrong type, a needed role has none, or several would do.
         """
-        found = {}
-        for field in fields(self):
-            topic = getattr(self, field.name) or _only_one(field.name, types, where)
-            if topic:
-                _check(topic, field.name, types, where)
-                found[topic] = field.name
+        found: dict[str, str] = {}
+        for role in (field.name for field in fields(self)):
+            if topic := getattr(self, role):
+                _check(topic, role, types, where)
+                found[topic] = role
+        for role in (field.name for field in fields(self) if not getattr(self, field.name)):
+            free = {topic: kind for topic, kind in types.items() if topic not in found}
+            if topic := _only_one(role, free, where):
+                found[topic] = role
         for role in NEEDED:
             if role not in found.values():
                 kinds = " or ".join(kind.rsplit("/", 1)[1] for kind in TYPES[role])

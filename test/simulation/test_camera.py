@@ -58,7 +58,7 @@ def test_every_pixel_sees_a_point_of_the_surface_that_projects_onto_it(
     camera = CameraModel(81, 61, 75.0, 75.0, 40.0, 30.0, distortion)
     position, pose = np.array([east, north, 140.0]), rotation_from_rpy(roll, pitch, yaw_from_heading(heading))
     points = SceneCamera(scene, camera).ground_points(position, pose)
-    assert np.abs(scene.terrain.sample(points[..., 0], points[..., 1]) - points[..., 2]).max() < 0.6
+    assert np.abs(scene.terrain.sample(points[..., 0], points[..., 1]) - points[..., 2]).max() < 0.05
     seen = (points - position).reshape(-1, 3) @ (pose @ camera.mount)
     rows, cols = np.indices((61, 81))
     assert np.abs(camera.project(seen) - np.stack([cols, rows], axis=-1).reshape(-1, 2)).max() < 1e-3

@@ -1,0 +1,136 @@
+"""What the vehicle knew when an image arrived, and what is done with messages that say nothing."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rosbags.rosbag2 import Writer
+
+from mift_ros.errors import ImageError
+from mift_ros.evaluation.bag import Bag
+from mift_ros.evaluation.flight import Flight, read_flight
+from mift_ros.evaluation.topics import Topics
+from mift_ros.geometry.camera import CameraModel
+from mift_ros.simulation.messages import Messages, flight_types
+
+MS = 1_000_000
+START_NS = 10**18
+CAMERA = CameraModel.from_fov(8, 6, 60.0)
+PIXELS = np.arange(8 * 6 * 3, dtype=np.uint8).reshape(6, 8, 3)
+
+
+class HandWritten:
+    """Writes messages at given times of arrival."""
+
+    def __init__(self, path):
+        self.path, self.types = path, flight_types()
+        self.make = Messages(self.types)
+        self.connections = {}
+
+    def write(self, *arrivals):
+        """(ms of arrival, topic, message) in any order."""
+        with Writer(self.path, version=9) as writer:
+            for at_ms, topic, message in arrivals:
+                kind = message.__msgtype__
+                if topic not in self.connections:
+                    self.connections[topic] = writer.add_connection(topic, kind, typestore=self.types)
+                data = self.types.serialize_cdr(message, kind)
+                writer.write(self.connections[topic], START_NS + at_ms * MS, data)
+        return self.path
+
+    def at(self, ms):
+        return START_NS + ms * MS
+
+
+@pytest.fixture
+def bag(tmp_path):
+    return HandWritten(tmp_path / "bag")
+
+
+def test_pixels_come_back(bag):
+    info, image = bag.make.camera_info(bag.at(0), CAMERA), bag.make.image(bag.at(0), PIXELS)
+    (sample,) = read_flight(bag.write((0, "/i", image), (1, "/c", info)))
+    assert np.array_equal(sample.frame.image, PIXELS)
+    assert sample.frame.camera == replace(CAMERA, distortion=(0.0,) * 5)
+    assert sample.stamp_ns == bag.at(0)
+    assert sample.truth is None and math.isnan(sample.telemetry.height_agl_m)
+
+
+def test_telemetry_is_what_had_arrived_before_the_image(bag):
+    height = [(ms, "/h", bag.make.height(bag.at(ms), 10.0 + ms)) for ms in (0, 100, 200)]
+    info = (0, "/c", bag.make.camera_info(bag.at(0), CAMERA))
+    early = (50, "/i", bag.make.image(bag.at(50), PIXELS))
+    late = (150, "/i", bag.make.image(bag.at(75), PIXELS))
+    samples = list(read_flight(bag.write(*height, info, early, late)))
+    assert [s.telemetry.height_agl_m for s in samples] == [10.0, 85.0]  # nearest before; interpolated once it can be
+
+
+def test_truth_may_arrive_later_and_turns_the_short_way(bag):
+    def truth(ms, lat, yaw):
+        return (
+            ms,
+            "/t",
+            bag.make.geopose(bag.at(ms), lat, 7.0, 300.0, (0.0, 0.0, math.sin(yaw / 2), math.cos(yaw / 2))),
+        )
+
+    quarter = math.pi / 2
+    near_north = [truth(0, 45.0, quarter + 0.1), truth(200, 45.2, quarter - 0.1)]  # headings 354.3 and 5.7 deg
+    image = (100, "/i", bag.make.image(bag.at(100), PIXELS))
+    (sample,) = read_flight(bag.write((0, "/c", bag.make.camera_info(bag.at(0), CAMERA)), image, *near_north))
+    assert sample.truth.lat_deg == pytest.approx(45.1)
+    assert math.cos(math.radians(sample.truth.heading_deg)) == pytest.approx(1.0)
+
+
+def test_truth_half_a_second_away_is_none(bag):
+    truth = (0, "/t", bag.make.geopose(bag.at(0), 45.0, 7.0, math.nan, (0.0, 0.0, 0.0, 1.0)))
+    image = (600, "/i", bag.make.image(bag.at(600), PIXELS))
+    (sample,) = read_flight(bag.write((0, "/c", bag.make.camera_info(bag.at(0), CAMERA)), truth, image))
+    assert sample.truth is None
+
+
+def test_unknown_encoding_names_the_topic(bag):
+    image = bag.make.image(bag.at(0), PIXELS)
+    image.encoding = "nv99"
+    path = bag.write((0, "/i", image), (0, "/c", bag.make.camera_info(bag.at(0), CAMERA)))
+    with pytest.raises(ImageError, match=r"bag: topic /i: .*'nv99'"):
+        list(read_flight(path))
+
+
+def test_one_bad_image_among_good_ones_is_told_and_the_rest_go_on(bag):
+    images = [bag.make.image(bag.at(ms), PIXELS) for ms in (0, 100, 200)]
+    images[1].data = images[1].data[:50]
+    arrivals = [(ms, "/i", image) for ms, image in zip((0, 100, 200), images)]
+    samples = list(read_flight(bag.write((0, "/c", bag.make.camera_info(bag.at(0), CAMERA)), *arrivals)))
+    assert [s.frame is None for s in samples] == [False, True, False]
+    assert "50 bytes" in samples[1].problem
+
+
+def test_telemetry_that_says_nothing_is_noted(bag):
+    nan = bag.make.imu(bag.at(0), (math.nan,) * 4, True)
+    below = bag.make.height(bag.at(0), -3.0)
+    image, info = bag.make.image(bag.at(10), PIXELS), bag.make.camera_info(bag.at(0), CAMERA)
+    flight = Flight(
+        Bag(bag.write((0, "/m", nan), (1, "/h", below), (2, "/h", below), (3, "/c", info), (10, "/i", image)))
+    )
+    (sample,) = flight.samples()
+    assert math.isnan(sample.telemetry.roll_rad) and math.isnan(sample.telemetry.height_agl_m)
+    assert flight.notes["/m"][0] == 1 and "not a rotation" in flight.notes["/m"][1]
+    assert flight.notes["/h"][0] == 2
+
+
+def test_a_recorded_gnss_fix_is_the_truth_but_never_a_prior_unless_named(bag):
+    types = bag.types.types
+    status = types["sensor_msgs/msg/NavSatStatus"](0, 1)
+    header = bag.make.header(bag.at(0), "gps")
+    fix = types["sensor_msgs/msg/NavSatFix"](header, status, 45.0, 7.0, 300.0, np.eye(3).ravel() * 25.0, 2)
+    path = bag.write(
+        (0, "/gps", fix),
+        (0, "/c", bag.make.camera_info(bag.at(0), CAMERA)),
+        (5, "/i", bag.make.image(bag.at(5), PIXELS)),
+    )
+    (sample,) = read_flight(path)
+    assert (sample.truth.lat_deg, sample.truth.lon_deg) == (45.0, 7.0) and math.isnan(sample.truth.heading_deg)
+    assert sample.telemetry.prior is None
+    (sample,) = read_flight(path, Topics(prior="/gps"))
+    assert sample.telemetry.prior.sigma_m == pytest.approx(5.0)
