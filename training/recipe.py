@@ -1,16 +1,9 @@
-"""A recipe: everything that decides a training run, in one YAML file; unknown keys are refused."""
+"""A recipe: everything that decides a training run."""
 
 from __future__ import annotations
 
-import types
-import typing
-from dataclasses import asdict, dataclass, field, fields, is_dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
-
-import yaml
-
-from mift_ros.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -134,110 +127,3 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """Plain values, as YAML and checkpoints hold them."""
         return asdict(self)
-
-
-def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """Read a recipe and apply `key.subkey=value` overrides; raises TrainingError naming the file and the key."""
-    try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise TrainingError(f"{path}: no such recipe; see training/recipes") from error
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise TrainingError(f"{path}: the recipe cannot be read ({' '.join(str(error).split())})") from error
-    if not isinstance(raw, dict):
-        raise TrainingError(f"{path}: a recipe is a YAML mapping with name, variant and sources")
-    for override in overrides:
-        _apply(raw, override)
-    return parse_recipe(raw, str(path))
-
-
-def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
-    """A Recipe from plain values; raises TrainingError for unknown, missing, mistyped and impossible ones."""
-    recipe: Recipe = _parse(Recipe, raw, where, "")
-    _check(recipe, where)
-    return recipe
-
-
-def _apply(raw: dict[str, Any], override: str) -> None:
-    key, separator, text = override.partition("=")
-    if not separator:
-        raise TrainingError(f"--set {override}: write key=value, for example optimizer.learning_rate=0.001")
-    *parents, last = key.split(".")
-    node = raw
-    for parent in parents:
-        node = node.setdefault(parent, {})
-        if not isinstance(node, dict):
-            raise TrainingError(f"--set {override}: '{parent}' has no keys below it")
-    try:
-        node[last] = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise TrainingError(f"--set {override}: '{text}' is not a YAML value") from error
-
-
-def _parse(kind: Any, raw: Any, where: str, prefix: str) -> Any:
-    if not isinstance(raw, dict):
-        raise TrainingError(f"{where}: '{prefix.rstrip('.')}' is a mapping, not {type(raw).__name__}")
-    hints = typing.get_type_hints(kind)
-    unknown = sorted(str(key) for key in set(raw) - set(hints))
-    if unknown:
-        known = ", ".join(sorted(hints))
-        raise TrainingError(f"{where}: unknown key '{prefix}{unknown[0]}'; known here: {known}")
-    values = {key: _value(hints[key], value, where, f"{prefix}{key}") for key, value in raw.items()}
-    try:
-        return kind(**values)
-    except TypeError:
-        needed = {f.name for f in fields(kind) if f.name in ("name", "variant", "sources", "images")}
-        raise TrainingError(f"{where}: missing key '{prefix}{sorted(needed - set(raw))[0]}'") from None
-
-
-def _value(hint: Any, value: Any, where: str, key: str) -> Any:
-    if is_dataclass(hint):
-        return _parse(hint, value, where, f"{key}.")
-    if typing.get_origin(hint) is tuple:
-        return _tuple(typing.get_args(hint), value, where, key)
-    if hint is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if hint is float and isinstance(value, str):  # YAML 1.1 reads 1e-3, without a point, as text
-        value = _number(value)
-    if type(value) is not hint:
-        raise TrainingError(f"{where}: '{key}' is {_name(hint)}, not {value!r}")
-    return value
-
-
-def _number(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-def _tuple(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> tuple[Any, ...]:
-    repeated = kinds[-1] is Ellipsis
-    if not isinstance(value, list) or not (repeated or len(value) == len(kinds)):
-        raise TrainingError(f"{where}: '{key}' is a list{'' if repeated else f' of {len(kinds)}'}, not {value!r}")
-    members = [kinds[0]] * len(value) if repeated else list(kinds)
-    return tuple(
-        _value(kind, item, where, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(members, value, strict=True))
-    )
-
-
-def _name(hint: Any) -> str:
-    return hint.__name__ if isinstance(hint, type) and not isinstance(hint, types.GenericAlias) else str(hint)
-
-
-def _check(recipe: Recipe, where: str) -> None:
-    low, high = recipe.views.side_m
-    rules = (
-        (bool(recipe.sources), "sources: give at least one"),
-        (all(source.share >= 0 for source in recipe.sources), "sources: a share is not negative"),
-        (recipe.steps >= 1, "steps: at least 1"),
-        (recipe.batch_pairs >= 2, "batch_pairs: at least 2, InfoNCE needs negatives"),
-        (recipe.precision in ("float32", "bfloat16"), "precision: float32 or bfloat16"),
-        (0 < low <= high, "views.side_m: 0 < smallest <= largest"),
-        (0 <= recipe.optimizer.ema_decay < 1, "optimizer.ema_decay: from 0 to below 1"),
-        (recipe.optimizer.learning_rate > 0, "optimizer.learning_rate: above 0"),
-        (recipe.evaluation.places >= 2, "evaluation.places: at least 2"),
-    )
-    for holds, message in rules:
-        if not holds:
-            raise TrainingError(f"{where}: {message}")

@@ -59,6 +59,8 @@ def train(recipe: Recipe, data: Path, run_dir: Path, minutes: float | None = Non
     elif state_path.exists():
         raise TrainingError(f"{run_dir}: holds another run; go on with --resume or choose a new --out folder")
     size = model.config.input_size
+    if run_dir.exists() and not run_dir.is_dir():
+        raise TrainingError(f"{run_dir}: not a folder; choose another --out")
     images = load_imagery(data, recipe.sources, recipe.views.finest_gsd_m)
     run_dir.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(state, recipe, run_dir, held_out_pairs(images, recipe, size))
@@ -81,18 +83,18 @@ class Trainer:
         """Train to the planned step, or to the first Ctrl-C; saves in both cases."""
         started, first = time.monotonic(), self.state.step
         with Interrupt() as interrupt, TrainingProgress(self.state.steps, self.state.step) as progress:
+            began = started
             for maps, drones in self._stream(batches):
-                began = time.monotonic()
                 result = self.step(maps, drones)
-                self.state.trained_s += time.monotonic() - began
-                rate = 2 * len(maps) / max(time.monotonic() - began, 1e-9)
+                step_s = time.monotonic() - began
+                self.state.trained_s += step_s
                 if minutes is not None and self.state.step == first + PROBE_STEPS:
                     spent_s = time.monotonic() - started
                     self.state.steps = planned_steps(self.state.step, spent_s / PROBE_STEPS, minutes - spent_s / 60.0)
-                progress.update(self.state, result.loss, result.batch_recall, rate)
-                self._log(result, rate, progress)
+                self._log(result, 2 * len(maps) / step_s, progress)
                 if interrupt.requested:
                     break
+                began = time.monotonic()
         self.save()
         plot_curves(self.history, self.run_dir)
         return self.state.step >= self.state.steps
@@ -149,6 +151,7 @@ class Trainer:
                     return
 
     def _log(self, result: StepResult, rate: float, progress: TrainingProgress) -> None:
+        progress.update(self.state, result.loss, result.batch_recall, rate)
         row = {
             "step": self.state.step,
             "loss": result.loss,

@@ -14,7 +14,6 @@ from typer.testing import CliRunner
 
 from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
-from training.data.batches import TrainingBatches
 from training.evaluate import Retrieval, evaluate_held_out, evaluate_pairs
 from training.history import History, read_history
 from training.interrupt import Interrupt
@@ -175,9 +174,3 @@ def test_commands_train_and_evaluate(textures: Path, tiny_recipe: Recipe, tmp_pa
     arguments = ["evaluate", str(run_dir / WEIGHTS_FILE), "--data", str(textures), "--recipe", str(path)]
     evaluated = runner.invoke(app, arguments)
     assert evaluated.exit_code == 0 and "25 held-out places  recall@1 " in evaluated.output
-
-
-def test_batches_offer_one_item_per_step(textures: Path, tiny_recipe: Recipe) -> None:
-    from training.data.imagery import load_imagery
-
-    assert len(TrainingBatches(load_imagery(textures, tiny_recipe.sources, 0.3), tiny_recipe, 32)) == 6

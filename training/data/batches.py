@@ -29,10 +29,6 @@ class TrainingBatches(Dataset[Pairs]):
         shares = [source.share for source in recipe.sources]
         self._places = PlaceSampler(self._images, shares, recipe.views.side_m, recipe.views.least_px)
 
-    def __len__(self) -> int:
-        """Number of steps of the recipe."""
-        return self._recipe.steps
-
     def __getitem__(self, step: int) -> Pairs:
         """Map and drone views of `batch_pairs` distinct places."""
         cv2.setNumThreads(1)

@@ -1,0 +1,113 @@
+"""Recipes as YAML files: every key is checked by name and type, and unknown ones are refused."""
+
+from __future__ import annotations
+
+import typing
+from dataclasses import MISSING, fields, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mift_ros.errors import TrainingError
+from training.recipe import Recipe
+
+
+def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
+    """Read a recipe and apply `key.subkey=value` overrides; raises TrainingError naming the file and the key."""
+    try:
+        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise TrainingError(f"{path}: no such recipe; see training/recipes") from error
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise TrainingError(f"{path}: the recipe cannot be read ({' '.join(str(error).split())})") from error
+    if not isinstance(raw, dict):
+        raise TrainingError(f"{path}: a recipe is a YAML mapping with name, variant and sources")
+    for override in overrides:
+        _apply(raw, override)
+    return parse_recipe(raw, str(path))
+
+
+def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
+    """A Recipe from plain values; raises TrainingError for unknown, missing, mistyped and impossible ones."""
+    recipe: Recipe = _parse(Recipe, raw, where, "")
+    for holds, message in _rules(recipe):
+        if not holds:
+            raise TrainingError(f"{where}: {message}")
+    return recipe
+
+
+def _rules(recipe: Recipe) -> tuple[tuple[bool, str], ...]:
+    views, optimizer = recipe.views, recipe.optimizer
+    return (
+        (bool(recipe.sources), "sources: give at least one"),
+        (all(source.share >= 0 for source in recipe.sources), "sources: a share is not negative"),
+        (recipe.steps >= 1, "steps: at least 1"),
+        (recipe.batch_pairs >= 2, "batch_pairs: at least 2, InfoNCE needs negatives"),
+        (recipe.precision in ("float32", "bfloat16"), "precision: float32 or bfloat16"),
+        (0 < views.side_m[0] <= views.side_m[1], "views.side_m: 0 < smallest <= largest"),
+        (views.finest_gsd_m > 0, "views.finest_gsd_m: above 0"),
+        (0 <= views.gentle_start <= 1, "views.gentle_start: from 0 to 1"),
+        (0 <= optimizer.ema_decay < 1, "optimizer.ema_decay: from 0 to below 1"),
+        (optimizer.learning_rate > 0, "optimizer.learning_rate: above 0"),
+        (recipe.evaluation.places >= 2, "evaluation.places: at least 2"),
+        (recipe.evaluation.every_steps >= 1, "evaluation.every_steps: at least 1"),
+    )
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, separator, text = override.partition("=")
+    if not separator:
+        raise TrainingError(f"--set {override}: write key=value, for example optimizer.learning_rate=0.001")
+    *parents, last = key.split(".")
+    node = raw
+    for parent in parents:
+        node = node.setdefault(parent, {})
+        if not isinstance(node, dict):
+            raise TrainingError(f"--set {override}: '{parent}' has no keys below it")
+    try:
+        node[last] = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise TrainingError(f"--set {override}: '{text}' is not a YAML value") from error
+
+
+def _parse(kind: Any, raw: Any, where: str, prefix: str) -> Any:
+    if not isinstance(raw, dict):
+        raise TrainingError(f"{where}: '{prefix.rstrip('.')}' is a mapping, not {type(raw).__name__}")
+    hints = typing.get_type_hints(kind)
+    unknown = sorted(str(key) for key in raw if key not in hints)
+    if unknown:
+        raise TrainingError(f"{where}: unknown key '{prefix}{unknown[0]}'; known here: {', '.join(sorted(hints))}")
+    needed = [f.name for f in fields(kind) if f.default is MISSING and f.default_factory is MISSING]
+    missing = [name for name in needed if name not in raw]
+    if missing:
+        raise TrainingError(f"{where}: missing key '{prefix}{missing[0]}'")
+    return kind(**{key: _value(hints[key], value, where, f"{prefix}{key}") for key, value in raw.items()})
+
+
+def _value(hint: Any, value: Any, where: str, key: str) -> Any:
+    if is_dataclass(hint):
+        return _parse(hint, value, where, f"{key}.")
+    if typing.get_origin(hint) is tuple:
+        return _tuple(typing.get_args(hint), value, where, key)
+    if hint is float and not isinstance(value, bool):
+        value = _number(value)
+    if type(value) is not hint:
+        raise TrainingError(f"{where}: '{key}' is {hint.__name__}, not {value!r}")
+    return value
+
+
+def _number(value: Any) -> Any:
+    """Integers, and what YAML 1.1 takes for text though it is a number (1e-3, without a point), as float."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return value
+
+
+def _tuple(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> tuple[Any, ...]:
+    repeated = kinds[-1] is Ellipsis
+    if not isinstance(value, list) or not (repeated or len(value) == len(kinds)):
+        raise TrainingError(f"{where}: '{key}' is a list{'' if repeated else f' of {len(kinds)}'}, not {value!r}")
+    members = [kinds[0]] * len(value) if repeated else kinds
+    return tuple(_value(kind, item, where, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(members, value)))
