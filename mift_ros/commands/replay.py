@@ -30,6 +30,7 @@ from mift_ros.inference.load import load_embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
 from mift_ros.nodes.config import NodeConfig
+from mift_ros.nodes.ros_replay import RosReplay, replay_over_ros
 
 app = typer.Typer(no_args_is_help=True)
 console = Console()
@@ -45,6 +46,7 @@ def replay_command(
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
     topic: Annotated[list[str] | None, typer.Option(metavar="ROLE=TOPIC", help="Where several would do.")] = None,
     heading: Annotated[Heading, typer.Option(help="unknown: leave the recorded heading unused.")] = Heading.KNOWN,
+    rate: Annotated[float, typer.Option(min=0.05, max=20.0, help="Pace against the recording, with --ros.")] = 1.0,
     ros: Annotated[
         bool, typer.Option("--ros", help="Through the running node over DDS, at the pace of the bag.")
     ] = False,
@@ -53,7 +55,7 @@ def replay_command(
     node, config = _configure(params, settings or [], heading)
     flight = Flight(Bag(bag, _topics(topic or [])), config.max_telemetry_age_s, node.body_from_camera())
     if ros:
-        records = _over_ros(flight, cache, model, {**_changed(node), **_changed(config)})
+        records = _over_ros(flight, RosReplay(flight.bag, cache, model, {**_changed(node), **_changed(config)}, rate))
     else:
         records = _in_library(flight, cache, model, config, node.threads)
     _tell(records, flight)
@@ -100,11 +102,9 @@ def _in_library(flight: Flight, cache: Path, model: str, config: LocalizerConfig
     return records
 
 
-def _over_ros(flight: Flight, cache: Path, model: str, parameters: dict[str, object]) -> list[FrameRecord]:
-    from mift_ros.nodes.ros_replay import RosReplay, replay_over_ros
-
+def _over_ros(flight: Flight, wanted: RosReplay) -> list[FrameRecord]:
     with _progress("flying over DDS", flight.bag.frames) as advance:
-        answers = replay_over_ros(RosReplay(flight.bag, cache, model, parameters), advance)
+        answers = replay_over_ros(wanted, advance)
     return with_truth(answers, flight)
 
 

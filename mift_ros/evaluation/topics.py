@@ -22,8 +22,10 @@ TYPES: dict[str, tuple[str, ...]] = {
 }
 """Message types each role may have, the preferred first."""
 
-GIVEN_ONLY = ("prior",)
+NAMED_ROLES = ("prior",)
 """Roles that are never guessed: a recorded GNSS fix fed as a prior would tell the answer."""
+NAMED_TYPES = ("std_msgs/msg/Float64",)
+"""Types that say nothing of their content, taken only when the topic is named."""
 NEEDED = ("image", "camera_info")
 
 
@@ -63,9 +65,9 @@ class Topics:
 
 def _only_one(role: str, types: Mapping[str, str], where: str) -> str:
     """The topic of the first type for this role that the bag has, empty if none."""
-    if role in GIVEN_ONLY:
+    if role in NAMED_ROLES:
         return ""
-    for kind in TYPES[role]:
+    for kind in (kind for kind in TYPES[role] if kind not in NAMED_TYPES):
         names = sorted(topic for topic, its_kind in types.items() if its_kind == kind)
         if len(names) > 1:
             raise BagError(f"{where}: several topics could be the {role}: {', '.join(names)}; name one with --topic")

@@ -134,3 +134,16 @@ def test_a_recorded_gnss_fix_is_the_truth_but_never_a_prior_unless_named(bag):
     assert sample.telemetry.prior is None
     (sample,) = read_flight(path, Topics(prior="/gps"))
     assert sample.telemetry.prior.sigma_m == pytest.approx(5.0)
+
+
+def test_a_plain_number_is_a_height_only_when_named(bag):
+    number = bag.types.types["std_msgs/msg/Float64"](80.0)
+    path = bag.write(
+        (0, "/n", number),
+        (0, "/c", bag.make.camera_info(bag.at(0), CAMERA)),
+        (5, "/i", bag.make.image(bag.at(5), PIXELS)),
+    )
+    (sample,) = read_flight(path)
+    assert math.isnan(sample.telemetry.height_agl_m)
+    (sample,) = read_flight(path, Topics(height_agl="/n"))
+    assert sample.telemetry.height_agl_m == 80.0
