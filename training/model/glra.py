@@ -65,11 +65,11 @@ class GroupAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Groups [G, N, dim] to the same shape."""
-        tokens, dim = x.shape[1], x.shape[2]
-        qkv = self.qkv(x).reshape(-1, tokens, 3, self.heads, dim // self.heads).permute(2, 0, 3, 1, 4)
-        query, key, value = qkv.unbind(0)
+        query, key, value = (
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in self.qkv(x).chunk(3, dim=2)
+        )
         mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=self.position_bias().unsqueeze(0))
-        projected: Tensor = self.projection(mixed.transpose(1, 2).reshape(-1, tokens, dim))
+        projected: Tensor = self.projection(mixed.transpose(1, 2).flatten(2))
         return projected
 
 

@@ -29,8 +29,8 @@ def projection_dims(dim: int, kernels: tuple[int, ...]) -> tuple[int, ...]:
 class WideConv2d(nn.Conv2d):
     """A convolution with a kernel several strides wide, computed as a dense one over cells of stride x stride pixels.
 
-    The sums are the same and so are the parameters. On a CPU the weight gradient of the direct form, three channels
-    under a 32x32 kernel, takes a fifth of the whole training step of mift_nano; this form takes a fifth of that.
+    The sums are the same and so are the parameters. In the direct form the weight gradient of three channels under a
+    32x32 kernel takes a sixth of a CPU training step of mift_nano; this form makes the whole step 1.2 times as fast.
     """
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int, stride: int) -> None:
@@ -38,12 +38,11 @@ class WideConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, H, W] to [B, out_channels, H/s, W/s]."""
-        stride, padding, cells = self.stride[0], int(self.padding[0]), self.kernel_size[0] // self.stride[0]
+        stride, cells = self.stride[0], self.kernel_size[0] // self.stride[0]
         split = self.weight.reshape(self.out_channels, -1, cells, stride, cells, stride).permute(0, 1, 3, 5, 2, 4)
         weight = split.reshape(self.out_channels, -1, cells, cells)
-        return functional.conv2d(
-            functional.pixel_unshuffle(functional.pad(x, (padding,) * 4), stride), weight, self.bias
-        )
+        padded = functional.pad(x, (int(self.padding[0]),) * 4)
+        return functional.conv2d(functional.pixel_unshuffle(padded, stride), weight, self.bias)
 
 
 def projection(in_channels: int, width: int, kernel: int, stride: int) -> nn.Conv2d:
