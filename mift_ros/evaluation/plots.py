@@ -35,7 +35,7 @@ def trajectory_png(records: Sequence[FrameRecord], errors: Sequence[Error | None
     for (i, _), place in zip(fixes, places):
         axes.plot(*np.stack([truth[i], place]).T, color=BAD, linewidth=0.7, alpha=0.7, zorder=3)
     for colour, label, chosen in _classes([errors[i] for i, _ in fixes]):
-        axes.scatter(*places[chosen].T, s=20, color=colour, edgecolors="white", linewidths=0.6, label=label, zorder=4)
+        axes.scatter(*places[chosen].T, s=34, color=colour, edgecolors="white", linewidths=0.6, label=label, zorder=4)
     axes.set(xlabel="east of the map's centre, m", ylabel="north of the map's centre, m", aspect="equal")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper right", framealpha=0.92, edgecolor=GRID)
