@@ -12,6 +12,8 @@ from mift_ros.localization.types import Reason
 
 NEIGHBOURHOOD_M = 2 * SAME_PLACE_M
 """The belief supports a match by its mass within this distance: two cells of the default grid on either side."""
+SUPPORTED = 0.7
+"""Share of the significance that is needed where the belief supports the match: chance has far fewer places to try."""
 CONTRADICTION = 0.01
 """A match where the belief has less than this share of its mass contradicts it, however good it looks."""
 
@@ -24,16 +26,22 @@ def margin(alignments: Sequence[Alignment]) -> float:
 
 
 def refuse(
-    alignments: Sequence[Alignment], vehicle_m: tuple[float, float], belief: Belief, config: LocalizerConfig
+    alignments: Sequence[Alignment],
+    significance: float,
+    vehicle_m: tuple[float, float],
+    belief: Belief,
+    config: LocalizerConfig,
 ) -> Refusal | None:
     """None when the best alignment may be published as a fix with the vehicle at `vehicle_m`."""
     best, ratio = alignments[0], margin(alignments)
     support = belief.mass_within(*vehicle_m, NEIGHBOURHOOD_M)
-    numbers = {"similarity": best.score, "margin": ratio, "posterior": support}
-    if best.score < config.min_similarity:
-        detail = f"best structural correlation {best.score:.3f} is below min_similarity {config.min_similarity:g}"
+    numbers = {"similarity": best.score, "significance": significance, "margin": ratio, "posterior": support}
+    supported = support >= config.min_posterior
+    needed = config.min_significance * (SUPPORTED if supported else 1.0)
+    if significance < needed:
+        detail = f"the best match stands out by {significance:.1f} sigma, {needed:.1f} are needed"
         return Refusal(Reason.LOW_SIMILARITY, detail, numbers)
-    if support >= config.min_posterior:
+    if supported:
         return None
     if ratio < config.min_margin:
         detail = f"the next best place scores nearly as well (margin {ratio:.2f}, belief {support:.0%})"

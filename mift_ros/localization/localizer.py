@@ -11,17 +11,17 @@ import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.errors import GeometryError
-from mift_ros.geometry.frames import quaternion_from_rpy, yaw_from_heading
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization import gate, quality
 from mift_ros.localization.belief import Belief
+from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
-from mift_ros.localization.covariance import approximate_covariance
-from mift_ros.localization.hypotheses import Hypotheses, heights_m, make_hypotheses
+from mift_ros.localization.fix import Matched, make_fix
+from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.quality import Refusal
-from mift_ros.localization.refine import Alignment, Candidate, Refiner
+from mift_ros.localization.refine import Candidate, Refiner
 from mift_ros.localization.search import Scores, TileSearch, TileVote
-from mift_ros.localization.types import Fix, Frame, Match, Prior, Reason, Rejection, Result, Telemetry
+from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
 
 NS = 1e9
 OUTSIDE_AT_START = 0.1
@@ -30,11 +30,10 @@ OUTSIDE_AT_START = 0.1
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What one frame came to: a refusal, or alignments (best first) with the hypotheses they came from."""
+    """What one frame came to: a match, a refusal, or both when the gate refuses the match."""
 
+    matched: Matched | None
     refusal: Refusal | None
-    hypotheses: Hypotheses | None = None
-    alignments: tuple[Alignment, ...] = ()
 
 
 class Localizer:
@@ -51,6 +50,7 @@ class Localizer:
         self._embedder = embedder
         cache.manifest.check_model(embedder.identity, str(cache.path))
         self._search = TileSearch(cache.embeddings)
+        self._chance = Chance(cache)
         m = cache.manifest
         self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
         first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
@@ -66,8 +66,7 @@ class Localizer:
     def locate(self, frame: Frame, telemetry: Telemetry) -> Result:
         """Where the vehicle was at the exposure, or why that cannot be said."""
         started = time.perf_counter()
-        outcome = self._process(frame, telemetry)
-        result = self._result(frame, telemetry, outcome)
+        result = self._result(frame.stamp_ns, telemetry, self._process(frame, telemetry))
         return replace(result, latency_s=time.perf_counter() - started)
 
     def _process(self, frame: Frame, telemetry: Telemetry) -> _Outcome:
@@ -77,31 +76,33 @@ class Localizer:
             or quality.check_telemetry(frame, telemetry, self.config)
         )
         if refusal:
-            return _Outcome(refusal)
+            return _Outcome(None, refusal)
         self._predict(frame.stamp_ns, telemetry)
         manifest = self.cache.manifest
         try:
             made = make_hypotheses(frame, telemetry, self.config, manifest.tile_size_m, manifest.input_size)
         except GeometryError as error:
-            return _Outcome(Refusal(Reason.OBLIQUE, str(error), {}))
+            return _Outcome(None, Refusal(Reason.OBLIQUE, str(error), {}))
         widest = max(made.poses, key=lambda pose: pose.coverage)
         refusal = quality.check_patch(made.patches[widest.looks.start], widest.coverage, self.config)
-        if refusal:
-            return _Outcome(refusal, made)
-        return self._match(made, telemetry.prior)
+        return _Outcome(None, refusal) if refusal else self._match(made, telemetry.prior)
 
     def _match(self, made: Hypotheses, prior: Prior | None) -> _Outcome:
+        """Search, verify, fold into the belief, decide."""
         scores = self._score(made)
         candidates, refusal = self._candidates(made, scores, prior)
         if refusal:
-            return _Outcome(refusal, made)
+            return _Outcome(None, refusal)
         refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step)
         alignments = refiner.refine(candidates, self.cache.manifest.tile_size_m / 3)
         self._update(made, scores)
         if not alignments:
-            return _Outcome(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}), made)
-        refusal = gate.refuse(alignments, _vehicle_m(made, alignments[0]), self._belief, self.config)
-        return _Outcome(refusal, made, tuple(alignments))
+            return _Outcome(None, Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
+        matched = Matched(made, tuple(alignments), refiner.significance(alignments[0], self._chance))
+        return _Outcome(matched, self._gate(matched))
+
+    def _gate(self, matched: Matched) -> Refusal | None:
+        return gate.refuse(matched.alignments, matched.significance, matched.vehicle_m, self._belief, self.config)
 
     def _score(self, made: Hypotheses) -> Scores:
         """Best score of each tile over the poses whose patch is covered well enough."""
@@ -177,55 +178,13 @@ class Localizer:
         likelihood = self._likelihood(scores.best).astype(np.float32)
         self._belief.update(self._vote.grid(likelihood), made.offset_m(int(scores.pose[scores.best.argmax()])))
 
-    def _result(self, frame: Frame, telemetry: Telemetry, outcome: _Outcome) -> Result:
-        made, best = outcome.hypotheses, outcome.alignments[0] if outcome.alignments else None
-        match = self._picture(made, best) if made is not None and best is not None else None
-        if outcome.refusal is not None or made is None or best is None:
-            reason, detail, numbers = outcome.refusal or Refusal(Reason.LOW_SIMILARITY, "no match", {})
-            return Rejection(frame.stamp_ns, reason, detail, numbers, match=match)
-        return self._fix(frame.stamp_ns, telemetry, made, outcome.alignments, match)
-
-    def _fix(
-        self,
-        stamp_ns: int,
-        telemetry: Telemetry,
-        made: Hypotheses,
-        alignments: tuple[Alignment, ...],
-        match: Match | None,
-    ) -> Fix:
-        best = alignments[0]
-        east, north = _vehicle_m(made, best)
-        height_m = heights_m(telemetry, self.config)[0][best.view] * best.scale
-        covariance = approximate_covariance(telemetry, self.config, height_m, made.heading_step_deg / 2 + 1.0)
-        self._belief.concentrate(east, north, math.sqrt(covariance[0, 0]))
+    def _result(self, stamp_ns: int, telemetry: Telemetry, outcome: _Outcome) -> Result:
+        matched, refusal = outcome.matched, outcome.refusal
+        match = matched.picture(self.cache.manifest) if matched else None
+        if refusal or matched is None or match is None:
+            reason, detail, numbers = refusal or Refusal(Reason.LOW_SIMILARITY, "no match", {})
+            return Rejection(stamp_ns, reason, detail, numbers, match=match)
+        fix = make_fix(stamp_ns, telemetry, self.config, self.cache.frame, matched, match)
+        self._belief.concentrate(*fix.position_m, math.sqrt(float(fix.covariance[0, 0])))
         self._last_fix_ns = stamp_ns
-        lat, lon = self.cache.frame.to_geodetic((east, north))
-        roll, pitch = (telemetry.roll_rad, telemetry.pitch_rad) if self.config.use_attitude else (0.0, 0.0)
-        return Fix(
-            stamp_ns=stamp_ns,
-            lat_deg=float(lat),
-            lon_deg=float(lon),
-            altitude_ellipsoid_m=telemetry.altitude_ellipsoid_m,
-            heading_deg=best.heading_deg,
-            orientation_enu=quaternion_from_rpy(roll, pitch, yaw_from_heading(best.heading_deg)),
-            covariance=covariance,
-            covariance_calibrated=False,
-            position_m=(east, north),
-            similarity=best.score,
-            margin=gate.margin(alignments),
-            inliers=best.inliers,
-            latency_s=math.nan,
-            match=match,
-        )
-
-    def _picture(self, made: Hypotheses, best: Alignment) -> Match:
-        """The rectified patch as it was matched, for people."""
-        m = self.cache.manifest
-        patch, _ = made.views[best.view].patch(best.heading_deg, m.input_size, m.tile_gsd_m, best.scale)
-        return Match(patch, best.centre_m, m.tile_size_m)
-
-
-def _vehicle_m(made: Hypotheses, alignment: Alignment) -> tuple[float, float]:
-    """The point under the camera: the matched ground less the view's offset."""
-    offset = made.views[alignment.view].offset_enu_m(alignment.heading_deg, alignment.scale)
-    return alignment.centre_m[0] - float(offset[0]), alignment.centre_m[1] - float(offset[1])
+        return fix

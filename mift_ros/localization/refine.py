@@ -8,17 +8,21 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.geometry.rectify import GroundView
 from mift_ros.localization import structure
+from mift_ros.localization.chance import Chance
+from mift_ros.localization.windows import map_window
 
 COARSE_GSD_M = 2.0
 FINE_CANDIDATES = 6
 SAME_PLACE_M = 30.0
 """Two alignments nearer than this are the same place: the margin is taken to the best one further away."""
 STEPS = (-1, 0, 1)
+SIZE_STEP_PX = 16
+Pose = tuple[int, float, float, float]
+"""View, heading_deg, scale and gsd_m of a template."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Refiner:
         self._views = views
         self._heading_step_deg = heading_step_deg
         self._scale_step = scale_step
-        self._templates: dict[tuple[int, float, float, float], structure.Template] = {}
+        self._templates: dict[tuple[int, float, float, float, int], structure.Template] = {}
 
     def refine(self, candidates: Sequence[Candidate], radius_m: float) -> list[Alignment]:
         """Alignments of distinct places, best first; empty when no candidate has a map around it."""
@@ -72,7 +76,7 @@ class Refiner:
         size = self._template_pixels(candidate.view, gsd_m)
         window = size + 2 * max(math.ceil(radius_m / gsd_m), 1)
         side = structure.transform_size(size, window)
-        grey = self._window(candidate.centre_m, window, gsd_m)
+        grey = map_window(self._cache, candidate.centre_m, window, gsd_m)
         if np.count_nonzero(grey) < 0.5 * grey.size:
             return None
         spectra = structure.make_window(grey, side)
@@ -97,36 +101,25 @@ class Refiner:
             scales = scales[:1]
         return [(h, s) for h in headings for s in scales]
 
-    def _template_pixels(self, view: int, gsd_m: float) -> int:
-        """Side of the template, the same for all headings and scales so that windows can be shared."""
-        extent_m = len(self._views[view].rgb) * self._views[view].gsd_m
-        return int(extent_m * (1 + self._scale_step) / gsd_m)
+    def significance(self, alignment: Alignment, chance: Chance) -> float:
+        """How far an alignment's score stands out from what its view scores at random places, in sigma."""
+        size = self._template_pixels(alignment.view, self._fine_gsd)
+        key = (alignment.view, alignment.heading_deg, alignment.scale, self._fine_gsd)
+        return chance.significance(self._template(key, size, chance.side(size)), alignment.score, alignment.centre_m)
 
-    def _template(self, key: tuple[int, float, float, float], size: int, side: int) -> structure.Template:
-        view, heading_deg, scale, gsd_m = key
+    def _template_pixels(self, view: int, gsd_m: float) -> int:
+        """Side of the template, the same for all headings, scales and most frames, so that windows are shared."""
+        extent_m = len(self._views[view].rgb) * self._views[view].gsd_m
+        return math.ceil(extent_m * (1 + self._scale_step) / gsd_m / SIZE_STEP_PX) * SIZE_STEP_PX
+
+    def _template(self, pose: Pose, size: int, side: int) -> structure.Template:
+        view, heading_deg, scale, gsd_m = pose
+        key = (*pose, side)
         if key not in self._templates:
             rgb, valid = self._views[view].patch(heading_deg, size, gsd_m, scale)
             grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
             self._templates[key] = structure.make_template(grey, valid, side)
         return self._templates[key]
-
-    def _window(self, centre_m: tuple[float, float], pixels: int, gsd_m: float) -> npt.NDArray[np.uint8]:
-        """Square grey map window of exactly `pixels`, centred to a fraction of a pixel; 0 outside the map."""
-        half = pixels * gsd_m / 2 + gsd_m
-        grey, west, north = self._cache.raster_window(centre_m[0], centre_m[1], half)
-        raster_gsd = self._cache.manifest.raster_gsd_m
-        step = gsd_m / raster_gsd
-        if step >= 1.5 and grey.size:
-            # average before sampling coarser, and keep "no data" sharp
-            smooth = cv2.blur(grey, (round(step),) * 2)
-            grey = np.where(grey > 0, np.maximum(smooth, 1), 0).astype(np.uint8)
-        left = (centre_m[0] - west) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
-        top = (north - centre_m[1]) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
-        if not grey.size:
-            return np.zeros((pixels, pixels), np.uint8)
-        take = np.array([[step, 0.0, left], [0.0, step, top]])
-        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-        return cv2.warpAffine(grey, take, (pixels, pixels), flags=flags).astype(np.uint8, copy=False)
 
 
 def thinned(candidates: Sequence[Candidate], radius_m: float) -> list[Candidate]:

@@ -86,7 +86,8 @@ class Fix:
     `orientation_enu` is the body to ENU quaternion (x, y, z, w), NaN when attitude or heading is unknown.
     `covariance` [6, 6] is over (east, north, up, rotation about east, north, up) in m^2 and rad^2, always finite, with
     very large variances for what is unknown; `covariance_calibrated` says whether it comes from held-out residuals.
-    `similarity` is the correlation of the match in [-1, 1], `margin` its distance to the best other place.
+    `similarity` is the correlation of the match in [-1, 1], `significance` by how many sigma it stands out from what
+    the same view scores at random places of the map, `margin` its ratio to the best other place.
     """
 
     stamp_ns: int
@@ -102,6 +103,7 @@ class Fix:
     margin: float
     inliers: int
     latency_s: float
+    significance: float = NAN
     match: Match | None = None
 
 

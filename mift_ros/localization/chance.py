@@ -1,0 +1,56 @@
+"""How well a view matches where it does not belong: the yardstick of every match.
+
+Scores of wrong places depend on the size of the view, on its texture and on the map's (a town matches any town a
+little), so a score alone says nothing. Measured against the scores of the same view at random places, it does.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.cache.reader import MapCache
+from mift_ros.localization import structure
+from mift_ros.localization.windows import map_window
+
+PLACES = 32
+SHIFTS_PX = 24
+"""Each place gives the scores of (SHIFTS_PX + 1) squared shifts; neighbours are alike, some fifty are independent."""
+APART_M = 60.0
+"""Places nearer than this to the match are left out: there the view may well belong."""
+LEAST_SPREAD = 0.01
+"""Standard deviation below which the map is too empty for any match to mean something."""
+
+
+class Chance:
+    """Scores at seeded random tiles of one map; their spectra are kept from frame to frame."""
+
+    def __init__(self, cache: MapCache) -> None:
+        self._cache = cache
+        chosen = np.random.default_rng(0).permutation(len(cache))[:PLACES]
+        self._centres_m: npt.NDArray[np.float64] = np.asarray(cache.centres_m[chosen])
+        self._size = 0
+        self._windows: list[structure.Window] = []
+
+    def significance(self, template: structure.Template, score: float, centre_m: tuple[float, float]) -> float:
+        """By how many standard deviations of chance a score at a place exceeds the mean of chance."""
+        windows = self._windows_for(template.size)
+        far = np.hypot(*(self._centres_m - centre_m).T) > APART_M
+        fields = [structure.correlate(template, w) for w, apart in zip(windows, far) if apart]
+        if not fields:
+            return 0.0
+        scores = np.stack(fields)
+        return (score - float(scores.mean())) / max(float(scores.std()), LEAST_SPREAD)
+
+    def side(self, template_size: int) -> int:
+        """Side of the transform that a template of this size must have."""
+        return structure.transform_size(template_size, template_size + SHIFTS_PX)
+
+    def _windows_for(self, size: int) -> list[structure.Window]:
+        if size != self._size:
+            gsd, pixels = self._cache.manifest.raster_gsd_m, size + SHIFTS_PX
+            centres = [(float(east), float(north)) for east, north in self._centres_m]
+            cut = [map_window(self._cache, centre, pixels, gsd) for centre in centres]
+            self._windows = [structure.make_window(grey, self.side(size)) for grey in cut]
+            self._size = size
+        return self._windows

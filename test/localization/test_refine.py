@@ -1,0 +1,68 @@
+"""Alignment to the map raster: metres from a coarse candidate, and only one answer per place."""
+
+import math
+
+import pytest
+
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.hypotheses import make_hypotheses
+from mift_ros.localization.refine import Alignment, Candidate, Refiner, distinct, thinned
+
+PLACE = (-60.0, 40.0, 30.0)
+
+
+@pytest.fixture(scope="module")
+def made(town):
+    manifest = town.cache.manifest
+    frame, telemetry = town.shoot(*PLACE)
+    return make_hypotheses(frame, telemetry, LocalizerConfig(), manifest.tile_size_m, manifest.input_size)
+
+
+@pytest.fixture
+def refiner(town, made):
+    return Refiner(town.cache, made.views, made.heading_step_deg, made.scale_step)
+
+
+def candidate(made, east_off_m=0.0, north_off_m=0.0, heading_off_deg=0.0, scale=1.0):
+    offset = made.offset_m(0)
+    centre = (PLACE[0] + offset[0] + east_off_m, PLACE[1] + offset[1] + north_off_m)
+    return Candidate(0, centre, PLACE[2] + heading_off_deg, scale)
+
+
+@pytest.mark.parametrize(
+    "off", [(15.0, -12.0, 0.0, 1.0), (-20.0, 5.0, 6.0, 1.0), (3.0, 18.0, -7.0, 1.08)], ids=["near", "turned", "scaled"]
+)
+def test_a_candidate_near_the_place_is_drawn_to_it(refiner, made, off):
+    found = refiner.refine([candidate(made, *off)], radius_m=24.0)[0]
+    truth = candidate(made)
+    assert math.dist(found.centre_m, truth.centre_m) < 5.0
+    assert abs(found.heading_deg - truth.heading_deg) < 6.0
+    assert found.scale == pytest.approx(1.0, abs=0.06)
+
+
+def test_the_place_scores_above_every_other(refiner, made):
+    others = [candidate(made, e, n) for e in (0.0, 90.0, 150.0) for n in (0.0, 70.0, -100.0)]
+    best, *rest = refiner.refine(others, radius_m=24.0)
+    assert math.dist(best.centre_m, candidate(made).centre_m) < 5.0
+    assert rest
+    assert best.score > 1.2 * rest[0].score
+    assert all(math.dist(best.centre_m, r.centre_m) > 30.0 for r in rest)
+
+
+def test_where_there_is_no_map_there_is_no_alignment(refiner, made):
+    assert refiner.refine([candidate(made, 5000.0, 0.0)], radius_m=24.0) == []
+
+
+def test_candidates_that_a_better_one_covers_are_dropped_unless_they_look_another_way():
+    near, turned, far = (
+        Candidate(0, (5.0, 5.0), 0.0, 1.0),
+        Candidate(0, (5.0, 5.0), 90.0, 1.0),
+        Candidate(0, (60.0, 0.0), 0.0, 1.0),
+    )
+    first = Candidate(0, (0.0, 0.0), 0.0, 1.0)
+    assert thinned([first, near, turned, far], radius_m=24.0) == [first, turned, far]
+
+
+def test_one_alignment_per_place():
+    spots = [Alignment(0, (x, 0.0), 0.0, 1.0, 1.0 - x / 1000, 1) for x in (0.0, 10.0, 35.0, 50.0, 80.0)]
+    assert [a.centre_m[0] for a in distinct(spots, 30.0)] == [0.0, 35.0, 80.0]
