@@ -26,10 +26,11 @@ def onnx_(
     seed: Annotated[int, typer.Option(help="Seed of an untrained variant.")] = 0,
 ) -> None:
     """Export to ONNX and compare with PyTorch at batch 1, 2 and 7; nothing is written when they differ."""
-    from export.onnx import to_onnx, write
+    from export.onnx import check_output, to_onnx, write
     from export.parity import compare, require
     from export.weights import load
 
+    check_output(output)
     model, identity = load(weights, seed)
     proto = to_onnx(model, identity)
     results = compare(model, proto)

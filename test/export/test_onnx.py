@@ -13,7 +13,7 @@ pytest.importorskip("onnxruntime", reason="parity needs ONNX Runtime")
 from typer.testing import CliRunner  # noqa: E402
 
 from export.commands import app  # noqa: E402
-from export.onnx import OPSET  # noqa: E402
+from export.onnx import OPSET, check_output, write  # noqa: E402
 from export.parity import Parity, compare, require  # noqa: E402
 from export.weights import load  # noqa: E402
 from mift_ros.errors import ExportError  # noqa: E402
@@ -21,7 +21,6 @@ from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity  # noqa: E40
 from mift_ros.inference.onnx import OnnxEmbedder  # noqa: E402
 from training.checkpoint import identify, save_weights  # noqa: E402
 from training.model.mift import build  # noqa: E402
-
 
 pytestmark = pytest.mark.timeout(300)  # one export takes a quarter of a minute of one core; a busy machine takes more
 
@@ -116,6 +115,19 @@ def test_an_untrained_variant_is_the_same_for_the_same_seed():
 def test_what_is_neither_checkpoint_nor_variant_is_refused():
     with pytest.raises(ExportError, match=r"mift_xl: no such checkpoint, and not a variant \(mift_s, mift_nano\)"):
         load("mift_xl", seed=0)
+
+
+def test_an_output_without_folder_or_name_is_refused_before_the_work(tmp_path):
+    for output in (tmp_path / "none" / "model.onnx", tmp_path):
+        with pytest.raises(ExportError, match="give the name of a file in an existing folder"):
+            check_output(output)
+
+
+def test_a_failed_write_is_one_error_and_leaves_nothing(tmp_path):
+    (tmp_path / "model.onnx").mkdir()
+    with pytest.raises(ExportError, match=r"model\.onnx: cannot be written"):
+        write(onnx.ModelProto(), tmp_path / "model.onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["model.onnx"]
 
 
 @pytest.mark.parametrize(
