@@ -14,10 +14,15 @@ from training.data.warp import smooth_field
 Floats = npt.NDArray[np.float32]
 
 SHADOWS_MOST = 5
+SHADOW_REACH = (0.04, 0.25)
+SHADOW_LOSS = (0.2, 0.65)
+SHADOW_TINT = np.array([1.0, 0.95, 0.85])
 CARS_MOST = 24
+CAR_SIDE = (0.015, 0.05)
 BLOCKS_MOST = 3
 BLOCK_SIDE = (0.08, 0.35)
 CLOUD_CELLS = (3, 7)
+HAZE_SHARE = (0.05, 0.45)
 CORNER_MOST = 0.3
 SKY = np.array([0.82, 0.86, 0.92], np.float32)
 
@@ -27,10 +32,10 @@ def shadows(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     size = image.shape[0]
     mask = np.zeros((size, size), np.float32)
     for _ in range(int(rng.integers(1, SHADOWS_MOST + 1))):
-        centre, reach = rng.uniform(0.0, size, 2), size * rng.uniform(0.04, 0.25)
+        centre, reach = rng.uniform(0.0, size, 2), size * rng.uniform(*SHADOW_REACH)
         cv2.fillConvexPoly(mask, cv2.convexHull(_corners(rng, centre, reach)), 1.0)
     soft = cv2.GaussianBlur(mask, (0, 0), float(rng.uniform(0.5, 2.0)))
-    loss = strength * rng.uniform(0.2, 0.65) * np.array([1.0, 0.95, 0.85])
+    loss = strength * rng.uniform(*SHADOW_LOSS) * SHADOW_TINT
     return np.asarray(image * (1.0 - soft[..., None] * loss.astype(np.float32)), np.float32)
 
 
@@ -41,7 +46,7 @@ def cars(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     heading = rng.uniform(0.0, 180.0)
     for _ in range(int(rng.integers(1, int(CARS_MOST * strength) + 2))):
         centre = rng.uniform(0.0, size, 2)
-        extent = rng.uniform(0.015, 0.05, 2) * size
+        extent = rng.uniform(*CAR_SIDE, 2) * size
         turn = float(heading + rng.choice([0.0, 90.0]) + rng.normal(0.0, 5.0))
         box = cv2.boxPoints((tuple(centre.tolist()), tuple(extent.tolist()), turn))
         cv2.fillConvexPoly(out, box.astype(np.int32), _colour(rng))
@@ -66,7 +71,7 @@ def blocks(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
 def haze(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Thin cloud and haze, thicker here than there."""
     field = smooth_field(rng, image.shape[0], 1, CLOUD_CELLS)
-    share = np.clip(np.float32(strength * rng.uniform(0.05, 0.45)) * (1.0 + 0.8 * field), 0.0, 0.9)
+    share = np.clip(np.float32(strength * rng.uniform(*HAZE_SHARE)) * (1.0 + 0.8 * field), 0.0, 0.9)
     return np.asarray(image + share * (SKY - image), np.float32)
 
 

@@ -9,8 +9,11 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 
 BLUR_SIGMA_PX = (0.4, 1.8)
+DEFOCUS_SHARE = 0.7
 MOTION_PX = (3, 8)
 SHARPEN = (0.3, 2.0)
+SHARPEN_SIGMA_PX = (0.7, 2.0)
+REDUCED_LEAST_PX = 24
 REDUCTION = (1.2, 3.5)
 NOISE = 0.05
 JPEG_QUALITY = (25, 90)
@@ -18,7 +21,7 @@ JPEG_QUALITY = (25, 90)
 
 def blur(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Out of focus, or smeared along one direction."""
-    if rng.random() < 0.7:
+    if rng.random() < DEFOCUS_SHARE:
         sigma = float(BLUR_SIGMA_PX[0] + strength * rng.uniform(0.0, BLUR_SIGMA_PX[1] - BLUR_SIGMA_PX[0]))
         return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
     length = int(rng.integers(*MOTION_PX))
@@ -32,14 +35,14 @@ def blur(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
 
 def sharpen(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Unsharp masking, as map providers apply it."""
-    soft = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(0.7, 2.0)))
+    soft = cv2.GaussianBlur(image, (0, 0), float(rng.uniform(*SHARPEN_SIGMA_PX)))
     return np.asarray(image + np.float32(strength * rng.uniform(*SHARPEN)) * (image - soft), np.float32)
 
 
 def coarser(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
     """Reduced and enlarged again: the detail of a coarser source."""
     size = image.shape[0]
-    reduced = max(round(size / (1.0 + strength * (rng.uniform(*REDUCTION) - 1.0))), 24)
+    reduced = max(round(size / (1.0 + strength * (rng.uniform(*REDUCTION) - 1.0))), REDUCED_LEAST_PX)
     small = cv2.resize(image, (reduced, reduced), interpolation=cv2.INTER_AREA)
     enlarge = cv2.INTER_LINEAR if rng.random() < 0.5 else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(small, (size, size), interpolation=enlarge), np.float32)

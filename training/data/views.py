@@ -16,6 +16,10 @@ from training.recipe import AppearanceSpec, GeometrySpec
 Floats = npt.NDArray[np.float32]
 Change = Callable[[Floats, np.random.Generator, float], Floats]
 
+RANDOM_GREY_SHARE = 0.3
+BLUR_SHARE = 0.5
+"""Of the views whose saturation or focus changes: how many become grey, how many blurred rather than sharpened."""
+
 
 def map_view(
     image: Imagery, place: Place, appearance: AppearanceSpec, size: int, rng: np.random.Generator
@@ -84,10 +88,10 @@ def _changes(appearance: AppearanceSpec) -> tuple[tuple[Change, float], ...]:
 
 
 def _desaturate(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
-    if rng.random() < 0.3 * strength:
+    if rng.random() < RANDOM_GREY_SHARE * strength:
         return colour.random_grey(image, rng)
     return colour.saturation(image, rng, strength)
 
 
 def _focus(image: Floats, rng: np.random.Generator, strength: float) -> Floats:
-    return sensor.blur(image, rng, strength) if rng.random() < 0.5 else sensor.sharpen(image, rng, strength)
+    return sensor.blur(image, rng, strength) if rng.random() < BLUR_SHARE else sensor.sharpen(image, rng, strength)
