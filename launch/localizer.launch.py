@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ament_index_python.packages import get_package_share_directory
-from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, SetEnvironmentVariable
+from launch import LaunchContext, LaunchDescription
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
@@ -26,15 +26,15 @@ class Argument(NamedTuple):
 
 PARAMETERS = (
     Argument("cache_path", "", "Map cache file, made by `mift map build`."),
-    Argument("model", "mift_nano", "Packaged model or ONNX file that the cache was built with."),
-    Argument("image_transport", "raw", "raw: image_topic is a sensor_msgs/Image; compressed: a CompressedImage."),
-    Argument("height_message", "range", "Type of height_agl_topic: range or float64 (metres above ground)."),
-    Argument("map_frame", "map", "frame_id of ~/pose."),
-    Argument("base_frame", "base_link", "frame_id of ~/fix."),
+    Argument("model", "", "Packaged model or ONNX file that the cache was built with."),
+    Argument("image_transport", "", "raw: image_topic is a sensor_msgs/Image; compressed: a CompressedImage."),
+    Argument("height_message", "", "Type of height_agl_topic: range, or float64 (metres above ground)."),
+    Argument("map_frame", "", "frame_id of ~/pose."),
+    Argument("base_frame", "", "frame_id of ~/fix."),
     Argument("autostart", "true", "Configure and activate at start; false leaves both to a lifecycle manager."),
     Argument("use_sim_time", "false", "Take the time from /clock."),
 )
-"""Arguments that are parameters of the node; they win over params_file."""
+"""Arguments that are parameters of the node; where they are empty, params_file decides."""
 
 TOPICS = (
     Argument("image_topic", "camera/image", "Camera image, raw or compressed as image_transport says."),
@@ -66,28 +66,29 @@ def generate_launch_description() -> LaunchDescription:
         DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.text)
         for argument in (*PARAMETERS, *TOPICS, *PROCESS)
     ]
-    return LaunchDescription([*arguments, profile, _node()])
+    return LaunchDescription([*arguments, profile, OpaqueFunction(function=_node)])
 
 
-def _node() -> LifecycleNode:
+def _node(context: LaunchContext) -> list[LifecycleNode]:
     """The node starts itself (its own parameter autostart): launch_ros can do that only from Jazzy on."""
-    return LifecycleNode(
+    given = {argument.name: context.launch_configurations[argument.name] for argument in PARAMETERS}
+    node = LifecycleNode(
         package="mift_ros",
         executable="localizer",
         name=LaunchConfiguration("node_name"),
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), {a.name: _typed(a) for a in PARAMETERS}],
+        parameters=[LaunchConfiguration("params_file"), {name: _typed(text) for name, text in given.items() if text}],
         remappings=_remappings(),
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
         output="screen",
         emulate_tty=True,
     )
+    return [node]
 
 
-def _typed(argument: Argument) -> ParameterValue:
+def _typed(text: str) -> ParameterValue:
     """A path such as 1.5 stays a text, and true becomes a bool."""
-    kind = bool if argument.default in ("true", "false") else str
-    return ParameterValue(LaunchConfiguration(argument.name), value_type=kind)
+    return ParameterValue(text, value_type=bool if text in ("true", "false") else str)
 
 
 def _remappings() -> list[tuple[str, LaunchConfiguration]]:

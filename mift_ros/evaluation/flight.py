@@ -75,6 +75,7 @@ class Flight:
         self, sample: Callable[[Any], FlightSample], messages: Iterator[tuple[str, int, Any]]
     ) -> Iterator[FlightSample]:
         """Hold each sample until the truth on both sides of it has come."""
+        self._truth = TruthBuffer()  # a second reading starts from the beginning again
         waiting: deque[FlightSample] = deque()
         for role, log_ns, msg in messages:
             while waiting and waiting[0].stamp_ns + MAX_AGE_NS < log_ns:

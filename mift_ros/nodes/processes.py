@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -48,6 +49,14 @@ class RosProcess:
         """Its standard output."""
         assert self._process.stdout is not None
         return self._process.stdout
+
+    def interrupt(self) -> None:
+        """Send what Ctrl-C sends."""
+        self._process.send_signal(signal.SIGINT)
+
+    def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        return self._process.wait(STOP_WITHIN_S)
 
     def running(self) -> bool:
         """Whether it has not ended."""
