@@ -16,9 +16,11 @@ from mift_ros.localization.chance import Chance
 from mift_ros.localization.windows import map_window
 
 COARSE_GSD_M = 2.0
-FINE_CANDIDATES = 6
+FINE_CANDIDATES = 8
 SAME_PLACE_M = 30.0
 """Two alignments nearer than this are the same place: the margin is taken to the best one further away."""
+COVERED = 0.5
+"""Share of the search radius within which a better candidate stands for another one too."""
 STEPS = (-1, 0, 1)
 SIZE_STEP_PX = 16
 Pose = tuple[int, float, float, float]
@@ -123,12 +125,12 @@ class Refiner:
 
 
 def thinned(candidates: Sequence[Candidate], radius_m: float) -> list[Candidate]:
-    """Drop candidates whose search area a better one of the same heading and scale covers for the most part."""
+    """Drop candidates that lie well inside the search area of a better one of the same heading and scale."""
     kept: list[Candidate] = []
     for c in candidates:
         same = (k for k in kept if (k.view, k.heading_deg, k.scale) == (c.view, c.heading_deg, c.scale))
         if all(
-            max(abs(k.centre_m[0] - c.centre_m[0]), abs(k.centre_m[1] - c.centre_m[1])) > 0.75 * radius_m for k in same
+            max(abs(k.centre_m[0] - c.centre_m[0]), abs(k.centre_m[1] - c.centre_m[1])) > COVERED * radius_m for k in same
         ):
             kept.append(c)
     return kept
