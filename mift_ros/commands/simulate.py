@@ -74,6 +74,7 @@ def _make_town(folder: Path, seed: int, size_m: float) -> tuple[Path, Path, Path
     with console.status("building the town"):
         files = write_world(make_town(seed, size_m), folder)
     console.print(
-        f"{files.map}: the town for `mift map build`; {files.look.name} and {files.heights.name} for the camera"
+        f"{files.map}: the town for `mift map build`; {files.look.name} and {files.heights.name} for the camera",
+        soft_wrap=True,
     )
     return files

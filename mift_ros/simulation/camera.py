@@ -10,6 +10,7 @@ from mift_ros.geometry.camera import CameraModel
 from mift_ros.simulation.scene import Raster, Scene
 
 Vector = npt.NDArray[np.float64]
+Field = npt.NDArray[np.float32]
 Image = npt.NDArray[np.uint8]
 
 GROUND_STEPS, CONVERGED_M = 40, 0.02
@@ -44,36 +45,44 @@ class SceneCamera:
         if (rays[..., 2] > -0.1).any():
             raise SimulationError("the camera would see the horizon: reduce the field of view or the tilt")
         slopes = rays[..., :2] / -rays[..., 2:]
-        altitude = np.zeros(rays.shape[:2])
+        bundle = _Bundle(position_m, slopes)
+        altitude = np.zeros(rays.shape[:2], np.float32)
         for _ in range(GROUND_STEPS):
-            before, altitude = altitude, self._height(self._scene.terrain, position_m, slopes, altitude)
+            before, altitude = altitude, bundle.height(self._scene.terrain, altitude)
             if np.abs(altitude - before).max() < CONVERGED_M:
                 break
         if position_m[2] - altitude.max() < 1.0:
             raise SimulationError(f"camera at {position_m[2]:.1f} m, ground at {altitude.max():.1f} m: not above it")
         if self._tallest_m > 0.1:
-            altitude = self._first_hit(position_m, slopes, altitude)
+            altitude = self._first_hit(bundle, altitude)
         plane = position_m[:2] + slopes * (position_m[2] - altitude)[..., None]
         return np.concatenate([plane, altitude[..., None]], axis=-1)
 
-    def _first_hit(self, position_m: Vector, slopes: Vector, ground_m: Vector) -> Vector:
+    def _first_hit(self, bundle: _Bundle, ground_m: Field) -> Field:
         """Altitude [H, W] at which each ray first meets the surface, going down through layers above the terrain."""
-        hit: Vector = ground_m.copy()
+        hit: Field = ground_m.copy()
         open_rays = np.ones(ground_m.shape, bool)
-        before = np.full(ground_m.shape, 1e6)
-        for above in np.linspace(self._tallest_m, 0.0, LAYERS + 1):
+        before = np.full(ground_m.shape, 1e6, np.float32)
+        for above in np.linspace(self._tallest_m, 0.0, LAYERS + 1, dtype=np.float32):
             level = ground_m + above
-            clearance = level - self._height(self._scene.surface, position_m, slopes, level)
+            clearance = level - bundle.height(self._scene.surface, level)
             meets = open_rays & (clearance <= 0.0)
             below = clearance[meets] / (clearance[meets] - before[meets])
-            hit[meets] = level[meets] + below * self._tallest_m / LAYERS
+            hit[meets] = level[meets] + below * np.float32(self._tallest_m / LAYERS)
             open_rays &= ~meets
-            before = np.maximum(clearance, 1e-6)
+            before = np.maximum(clearance, np.float32(1e-6))
         return hit
 
-    @staticmethod
-    def _height(raster: Raster, position_m: Vector, slopes: Vector, altitude_m: Vector) -> Vector:
-        """Heights [H, W] of a raster where the rays are at an altitude."""
-        drop = position_m[2] - altitude_m
-        east, north = position_m[0] + slopes[..., 0] * drop, position_m[1] + slopes[..., 1] * drop
-        return np.asarray(raster.sample(east, north), float)
+
+class _Bundle:
+    """The rays of one image in single precision: metres east and north per metre of descent from the camera."""
+
+    def __init__(self, position_m: Vector, slopes: Vector) -> None:
+        self._east_m, self._north_m, self._altitude_m = (np.float32(v) for v in position_m)
+        self._east, self._north = (np.ascontiguousarray(slopes[..., axis], np.float32) for axis in (0, 1))
+
+    def height(self, raster: Raster, altitude_m: Field) -> Field:
+        """Heights [H, W] of a raster where the rays are at an altitude [H, W]."""
+        drop = self._altitude_m - altitude_m
+        east, north = self._east_m + self._east * drop, self._north_m + self._north * drop
+        return np.asarray(raster.sample(east, north), np.float32)

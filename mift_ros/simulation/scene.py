@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -18,7 +19,7 @@ from mift_ros.geometry.frames import LocalFrame
 from mift_ros.maps.open import open_map
 from mift_ros.maps.raster import crs_of
 
-Vector = npt.NDArray[np.float64]
+Points: TypeAlias = "npt.NDArray[np.float64] | npt.NDArray[np.float32]"
 
 MAX_SIDE = 8192
 """Pixels of the longer side of a scene; it lies in memory as a whole (200 MB of colour at most)."""
@@ -37,10 +38,10 @@ class Raster:
     north_m: float
     gsd_m: float
 
-    def sample(self, east_m: Vector, north_m: Vector) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
+    def sample(self, east_m: Points, north_m: Points) -> npt.NDArray[np.float32] | npt.NDArray[np.uint8]:
         """Bilinear samples at points of any shape [H, W]; the border continues outwards."""
-        cols = ((east_m - self.west_m) / self.gsd_m - 0.5).astype(np.float32)
-        rows = ((self.north_m - north_m) / self.gsd_m - 0.5).astype(np.float32)
+        cols = np.asarray((east_m - self.west_m) / self.gsd_m - 0.5, np.float32)
+        rows = np.asarray((self.north_m - north_m) / self.gsd_m - 0.5, np.float32)
         return cv2.remap(self.pixels, cols, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)  # type: ignore[return-value]
 
 
