@@ -19,7 +19,7 @@ def test_values_replace_defaults_and_whole_numbers_pass_for_floats():
         ({"yaw_bins": 0}, "outside 1 to 360"),
         ({"yaw_bins": 1.5}, "must be int"),
         ({"use_heading": 1}, "must be bool"),
-        ({"min_similarity": float("nan")}, "outside"),
+        ({"min_significance": float("nan")}, "outside"),
         ({"height_agl_min_m": 400.0}, "above height_agl_max_m"),
     ],
 )
