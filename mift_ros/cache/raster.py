@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.cache.ahead import load_ahead
 from mift_ros.cache.grid import TileGrid
 from mift_ros.cache.tiles import Progress
 from mift_ros.cache.workfile import WorkFile
 from mift_ros.geometry.frames import LocalFrame
-from mift_ros.maps.source import MapSource
+from mift_ros.maps.source import MapSource, Patch
 
 MIN_VALID_SHARE = 0.5
 """A tile with less imagery than this is left out."""
@@ -23,11 +24,13 @@ def draw_raster(
     """Fill the grey raster strip by strip; 0 is kept for "no data"."""
     m, (height, width) = work.manifest, shape
     rows = max(1, STRIP_PIXELS // width)
-    while (first := work.raster_rows) < height:
-        progress("raster", first, height)
-        count = min(rows, height - first)
+
+    def read(first: int) -> Patch:
         north = m.raster_north_m - first * m.raster_gsd_m
-        patch = source.read(frame, m.raster_west_m, north, width, count, m.raster_gsd_m)
+        return source.read(frame, m.raster_west_m, north, width, min(rows, height - first), m.raster_gsd_m)
+
+    for first, patch in load_ahead(range(work.raster_rows, height, rows), read):
+        progress("raster", first, height)
         grey = np.maximum(cv2.cvtColor(patch.rgb, cv2.COLOR_RGB2GRAY), 1)
         work.write_raster(np.where(patch.valid, grey, 0).astype(np.uint8))
     progress("raster", height, height)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.cache.ahead import load_ahead
 from mift_ros.cache.grid import Block, TileGrid
 from mift_ros.cache.workfile import WorkFile
 from mift_ros.geometry.frames import LocalFrame
@@ -20,9 +19,6 @@ BATCH_SIZE = 16
 
 Progress = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
-
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 def embed_tiles(
@@ -41,7 +37,7 @@ def embed_tiles(
     def read(job: tuple[Block, npt.NDArray[np.intp]]) -> Patch:
         return source.read(frame, *grid.window(job[0]), grid.gsd_m)
 
-    for (block, members), patch in _one_ahead(jobs[work.blocks :], read):
+    for (block, members), patch in load_ahead(jobs[work.blocks :], read):
         progress("tiles", done, len(cells))
         corners = (cells[members] - (block.row, block.col)) * grid.stride_px
         work.write_embeddings(members, _embed(embedder, patch.rgb, corners, grid.tile_px))
@@ -64,16 +60,3 @@ def _embed(
         batch = corners[start : start + BATCH_SIZE]
         batches.append(embedder.embed(np.stack([rgb[y : y + tile_px, x : x + tile_px] for y, x in batch])))
     return np.concatenate(batches)
-
-
-def _one_ahead(items: Iterable[T], load: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-    """Each item with what `load` makes of it; the next is loaded in a thread meanwhile."""
-    with ThreadPoolExecutor(1) as pool:
-        waiting = None
-        for item in items:
-            upcoming = (item, pool.submit(load, item))
-            if waiting is not None:
-                yield waiting[0], waiting[1].result()
-            waiting = upcoming
-        if waiting is not None:
-            yield waiting[0], waiting[1].result()

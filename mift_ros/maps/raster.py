@@ -24,7 +24,7 @@ from mift_ros.errors import MapError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.maps.source import GeoBounds, Patch
 
-BLOCK_CACHE_BYTES = 128 * 2**20
+BLOCK_CACHE_BYTES = 64 * 2**20
 """GDAL's default is 5 % of the machine's memory; a fixed figure keeps reading flat for a map of any size."""
 
 _HASH_CHUNK_BYTES = 2**20
