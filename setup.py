@@ -1,4 +1,8 @@
-"""ament_python package: metadata is in setup.cfg, this file places what ROS looks for under share/ and lib/."""
+"""ament_python package: metadata is in setup.cfg, this file places what ROS looks for under share/ and lib/.
+
+Console scripts stay in bin/, so that `mift` is a command of the shell with pip and with colcon; what `ros2 launch`
+starts are the shims of libexec/.
+"""
 
 from glob import glob
 

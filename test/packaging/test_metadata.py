@@ -76,19 +76,23 @@ def test_no_file_names_a_package_index():
 
 
 @pytest.mark.skipif(os.name != "posix", reason="shell scripts")
-def test_shims_run_the_module_beside_their_interpreter(setup_cfg, tmp_path):
-    """`ros2 launch` starts lib/mift_ros/NAME; after `pip install` that is the shim."""
+@pytest.mark.parametrize("where", ["venv", "workspace"])
+def test_shims_run_the_module_with_the_interpreter_beside_them_or_the_shells(setup_cfg, tmp_path, where):
+    """`ros2 launch` starts lib/mift_ros/NAME; a colcon workspace has no interpreter of its own."""
     scripts = dict(re.findall(r"(\w+) = ([\w.]+):main", setup_cfg["options.entry_points"]["console_scripts"]))
     for shim in (REPOSITORY / "libexec").iterdir():
         assert os.access(shim, os.X_OK)
         prefix = tmp_path / shim.name
         for folder in ("bin", "lib/mift_ros"):
             (prefix / folder).mkdir(parents=True)
-        interpreter = prefix / "bin/python3"
+        interpreter = (prefix if where == "venv" else tmp_path) / "bin/python3"
+        interpreter.parent.mkdir(exist_ok=True)
         interpreter.write_text('#!/bin/sh\necho "$@"\n')
         interpreter.chmod(0o755)
         placed = prefix / "lib/mift_ros" / shim.name
         placed.write_bytes(shim.read_bytes())
         placed.chmod(0o755)
-        said = subprocess.run([placed, "--ros-args", "a b"], capture_output=True, text=True, check=True).stdout
+        environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
+        command = [placed, "--ros-args", "a b"]
+        said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
         assert said == f"-m {scripts[shim.name]} --ros-args a b\n"
