@@ -11,7 +11,7 @@ R = TypeVar("R")
 
 
 def load_ahead(items: Iterable[T], load: Callable[[T], R]) -> Iterator[tuple[T, R]]:
-    """Each item with what `load` makes of it, loaded by one thread, one item ahead; an error of `load` is raised here."""
+    """Each item with what `load` makes of it; one thread loads, one item ahead, and its errors are raised here."""
     with ThreadPoolExecutor(1) as pool:
         waiting = None
         for item in items:

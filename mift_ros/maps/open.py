@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mift_ros.errors import MapError
-from mift_ros.maps.bounded import open_csv, open_json
 from mift_ros.maps.geotiff import is_georeferenced, open_geotiff
+from mift_ros.maps.image_json import open_json
 from mift_ros.maps.source import MapSource
+from mift_ros.maps.tiles_csv import open_csv
 from mift_ros.maps.xyz import open_xyz, zoom_levels
 
 _KINDS = (
