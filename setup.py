@@ -11,6 +11,7 @@ from setuptools import setup
 PACKAGE = "mift_ros"
 
 setup(
+    python_requires=">=3.10",  # colcon cannot read it from setup.cfg
     data_files=[
         ("share/ament_index/resource_index/packages", [f"resource/{PACKAGE}"]),
         (f"share/{PACKAGE}", ["package.xml"]),
