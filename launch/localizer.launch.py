@@ -86,9 +86,11 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
     return [node]
 
 
-def _typed(text: str) -> ParameterValue:
+def _typed(text: str) -> ParameterValue | bool:
     """A path such as 1.5 stays a text, and true becomes a bool."""
-    return ParameterValue(text, value_type=bool if text in ("true", "false") else str)
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    return ParameterValue(text, value_type=str)
 
 
 def _remappings() -> list[tuple[str, LaunchConfiguration]]:
