@@ -1,4 +1,4 @@
-"""One root exception with a child per domain; the message is one line: what is wrong, with which file or topic, what to do."""
+"""One root exception with a child per domain; the message is one line: what is wrong, where, and what to do."""
 
 
 class MiftError(Exception):

@@ -82,6 +82,7 @@ def _live(title: str, flight: Flight) -> Iterator[Callable[[FrameRecord], None]]
     table = LiveTable(title, flight)
     with Live(table, console=console, refresh_per_second=4):
         yield table.add
+    console.print()
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Telemetry messages into the TelemetryBuffer; each feed returns None, or why the sample says nothing and was left out."""
+"""Telemetry messages into the TelemetryBuffer; each feed returns None, or why the sample was left out."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from mift_ros.evaluation.bag import storage_files
-from mift_ros.nodes.spin import init, stop_on_signals
+from mift_ros.nodes.spin import init, shutdown, stop_on_signals
 
 SETTLE_S = 0.5
 """Matched here is not yet matched there: a best-effort sample sent at once may be lost."""
@@ -70,6 +70,7 @@ def main() -> None:
     stop = stop_on_signals()
     init()
     sent = play(arguments.bag, arguments.topic, arguments.rate, stop)
+    shutdown()
     print(f"played {sent} messages")
 
 

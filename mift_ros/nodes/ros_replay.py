@@ -46,7 +46,7 @@ def replay_over_ros(replay: RosReplay, on_record: OnRecord = lambda record: None
     Frames that the node had no time for are not in the list.
 
     Raises:
-        BagError: nothing came back.
+        BagError: nothing came back, or the node ended.
         ConfigError: the node could not be configured; its own line is told.
     """
     topics = bag_inputs(replay.bag)
@@ -63,9 +63,11 @@ def replay_over_ros(replay: RosReplay, on_record: OnRecord = lambda record: None
         _wait_until_ready(lines, node)
         names = [f"--topic={topic}" for topic in topics]
         player = start("player", str(replay.bag.path), f"--rate={replay.rate}", *names)
-        for line in _until_quiet(lines, player):
+        for line in _until_quiet(lines, player, node):
             records.append(record_of_line(line))
             on_record(records[-1])
+        if not node.running():
+            raise BagError(f"{replay.bag.path}: the localizer node ended in mid-flight; {node.complaint()}")
         if not records:
             raise BagError(f"{replay.bag.path}: nothing came back over DDS; {player.complaint() or node.complaint()}")
     return records
@@ -146,9 +148,10 @@ def _wait_until_ready(lines: queue.Queue[dict[str, Any]], node: RosProcess) -> N
     raise ConfigError(f"the localizer node did not become ready: {node.complaint() or 'no reason in its log'}")
 
 
-def _until_quiet(lines: queue.Queue[dict[str, Any]], player: RosProcess) -> Iterator[dict[str, Any]]:
+def _until_quiet(lines: queue.Queue[dict[str, Any]], player: RosProcess, node: RosProcess) -> Iterator[dict[str, Any]]:
+    """What the recorder says, until the player has ended and the node has had its time, or has ended itself."""
     last_s, patience_s = time.monotonic(), QUIET_S
-    while player.running() or time.monotonic() - last_s < patience_s:
+    while node.running() and (player.running() or time.monotonic() - last_s < patience_s):
         try:
             line = lines.get(timeout=0.2)
         except queue.Empty:

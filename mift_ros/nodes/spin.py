@@ -31,7 +31,6 @@ def stop_on_signals() -> threading.Event:
 def run(make_node: Callable[[], Node]) -> None:
     """Make a node and spin it until a signal comes; returns when everything is closed."""
     stop = stop_on_signals()
-    import rclpy
     from rclpy.executors import SingleThreadedExecutor
 
     init()
@@ -47,7 +46,7 @@ def run(make_node: Callable[[], Node]) -> None:
     finally:
         executor.shutdown()
         node.destroy_node()
-        rclpy.try_shutdown()
+        shutdown()
 
 
 def init() -> None:
@@ -56,3 +55,10 @@ def init() -> None:
     from rclpy.signals import SignalHandlerOptions
 
     rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+
+
+def shutdown() -> None:
+    """End what init began."""
+    import rclpy
+
+    rclpy.try_shutdown()
