@@ -237,3 +237,24 @@ def test_nothing_there(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("not a map")
     with pytest.raises(MapError, match="not an image that can be read"):
         open_map(tmp_path / "notes.txt")
+
+
+@pytest.mark.filterwarnings("ignore:Use `@`")  # older releases of affine know only *
+@pytest.mark.parametrize("kind", ["rotated by 30 degrees", "south up"])
+def test_a_map_that_is_not_north_up(write_raster: Any, kind: str) -> None:
+    rows, cols = [80, 200, 300], [120, 200, 90]
+    x, y = Transformer.from_crs(4326, 32634, always_xy=True).transform(LON, LAT)
+    turn = Affine.rotation(30) * Affine.scale(0.5, -0.5) if kind.startswith("rotated") else Affine.scale(0.5, 0.5)
+    place = Affine.translation(x, y) * turn * Affine.translation(-SIZE / 2, -SIZE / 2)
+    source = open_map(write_raster(spots(rows, cols), place, "EPSG:32634"))
+    patch = source.read(FRAME, -150.0, 150.0, 600, 600, 0.5)
+    to_degrees = Transformer.from_crs(32634, 4326, always_xy=True)
+    for row, col in zip(rows, cols):
+        lon, lat = to_degrees.transform(*(place * (col + 0.5, row + 0.5)))
+        east_m, north_m = FRAME.to_local(lat, lon)
+        at_row, at_col = (150.0 - north_m) / 0.5 - 0.5, (east_m + 150.0) / 0.5 - 0.5
+        assert centroid(patch.rgb[..., 1], at_row, at_col) == pytest.approx((at_row, at_col), abs=0.3)
+    b = source.bounds
+    (west, south), (east, north) = FRAME.to_local([b.south, b.north], [b.west, b.east])
+    half = 100 * (np.cos(np.pi / 6) + 0.5) if kind.startswith("rotated") else 100
+    assert (west, south, east, north) == pytest.approx((-half, -half, half, half), abs=6.0)
