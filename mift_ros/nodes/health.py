@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections import Counter
 
 from mift_ros.conversion.outputs import OK, WARN, Status
@@ -13,9 +14,10 @@ STARVED_S = 2.0
 
 
 class Health:
-    """Counts frames and inputs; each method is called by one thread only, so plain counters do. Times in seconds."""
+    """Counts frames and inputs; the executor and the worker both tell it. Times in seconds."""
 
     def __init__(self, started_s: float) -> None:
+        self._lock = threading.Lock()
         self._started_s = self._reported_s = started_s
         self._counts: Counter[str] = Counter()
         self._reported: Counter[str] = Counter()
@@ -25,28 +27,32 @@ class Health:
 
     def seen(self, name: str, now_s: float) -> None:
         """A message arrived on an input."""
-        self._seen_s[name] = now_s
-        self._counts[name] += 1
+        with self._lock:
+            self._seen_s[name] = now_s
+            self._counts[name] += 1
 
     def dropped(self) -> None:
         """A frame was replaced by a newer one before the localizer came to it."""
-        self._counts["dropped"] += 1
+        with self._lock:
+            self._counts["dropped"] += 1
 
     def complain(self, name: str, why: str) -> None:
         """A message of an input said nothing; the last reason is kept."""
-        self._complaints[name] = why
+        with self._lock:
+            self._complaints[name] = why
 
     def done(self, result: Result) -> None:
         """The localizer answered."""
-        self._counts["fixes" if isinstance(result, Fix) else f"rejected {result.reason.value}"] += 1
-        self._latency_s = result.latency_s
-
-    def starved(self, now_s: float, publishers: int) -> bool:
-        """Whether images are published but none arrives."""
-        return publishers > 0 and now_s - self._seen_s.get("image", self._started_s) > STARVED_S
+        with self._lock:
+            self._counts["fixes" if isinstance(result, Fix) else f"rejected {result.reason.value}"] += 1
+            self._latency_s = result.latency_s
 
     def report(self, now_s: float, publishers: int, remedy: str) -> Status:
         """Rates since the last report and totals; `remedy` is told when the camera's images do not arrive."""
+        with self._lock:
+            return self._report(now_s, publishers, remedy)
+
+    def _report(self, now_s: float, publishers: int, remedy: str) -> Status:
         span = max(now_s - self._reported_s, 1e-3)
         recent = self._counts - self._reported
         self._reported_s, self._reported = now_s, self._counts.copy()
@@ -60,7 +66,7 @@ class Health:
         return Status(*self._verdict(now_s, publishers, remedy, recent["fixes"]), values)
 
     def _verdict(self, now_s: float, publishers: int, remedy: str, fixes: int) -> tuple[int, str]:
-        if self.starved(now_s, publishers):
+        if publishers > 0 and now_s - self._seen_s.get("image", self._started_s) > STARVED_S:
             return WARN, f"images are published but do not arrive: {remedy}"
         if publishers == 0:
             return WARN, "nobody publishes images"

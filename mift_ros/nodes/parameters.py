@@ -29,6 +29,7 @@ class NodeParameters:
         self._node = node
         self.locked = False
         """True while configured: a change would have no effect, so it is refused."""
+        # rclpy keeps the overrides to itself, and drops those that nobody declares.
         self._overrides = {name: parameter.value for name, parameter in node._parameter_overrides.items()}
         for field in FIELDS.values():
             self._declare(field)
@@ -57,7 +58,7 @@ class NodeParameters:
         self._node.declare_parameter(field.name, value, describe(field), ignore_override=True)
 
     def _unknown_names(self) -> list[str]:
-        """Overrides that nobody has declared; rclpy drops them silently."""
+        """Overrides that nobody has declared."""
         names = (n for n in self._overrides if not self._node.has_parameter(n) and not n.startswith("qos_overrides."))
         return [unknown(name, FIELDS) for name in names]
 
