@@ -128,12 +128,15 @@ def thinned(candidates: Sequence[Candidate], radius_m: float) -> list[Candidate]
     """Drop candidates that lie well inside the search area of a better one of the same heading and scale."""
     kept: list[Candidate] = []
     for c in candidates:
-        same = (k for k in kept if (k.view, k.heading_deg, k.scale) == (c.view, c.heading_deg, c.scale))
-        if all(
-            max(abs(k.centre_m[0] - c.centre_m[0]), abs(k.centre_m[1] - c.centre_m[1])) > COVERED * radius_m for k in same
-        ):
+        same = [k for k in kept if (k.view, k.heading_deg, k.scale) == (c.view, c.heading_deg, c.scale)]
+        if all(_apart(k.centre_m, c.centre_m) > COVERED * radius_m for k in same):
             kept.append(c)
     return kept
+
+
+def _apart(a: tuple[float, float], b: tuple[float, float]) -> float:
+    """The longer leg between two points: windows are squares."""
+    return max(abs(a[0] - b[0]), abs(a[1] - b[1]))
 
 
 def distinct(alignments: Sequence[Alignment], radius_m: float) -> list[Alignment]:
