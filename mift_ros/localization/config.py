@@ -36,7 +36,9 @@ class LocalizerConfig(Parameters):
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
     min_significance: float = number(6.5, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places.")
     min_margin: float = number(1.1, 1.0, 10.0, "", "Reject when the best place is not this many times the next best.")
-    min_posterior: float = number(0.5, 0.0, 1.0, "", "Least share of the belief near the match when the margin is low.")
+    min_posterior: float = number(
+        0.5, 0.0, 1.0, "", "Share of the belief, before the frame, that makes a match expected."
+    )
     max_telemetry_age_s: float = number(0.2, 0.0, 10.0, "s", "Oldest telemetry that is used, before the exposure.")
     position_sigma_m: float = number(8.0, 0.1, 1000.0, "m", "Horizontal one sigma of a fix, until calibrated.")
 

@@ -95,14 +95,16 @@ class Localizer:
             return _Outcome(None, refusal)
         refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step)
         alignments = refiner.refine(candidates, self.cache.manifest.tile_size_m / 3)
-        self._update(made, scores)
         if not alignments:
+            self._update(made, scores)
             return _Outcome(None, Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
         matched = Matched(made, tuple(alignments), refiner.significance(alignments[0], self._chance))
-        return _Outcome(matched, self._gate(matched))
-
-    def _gate(self, matched: Matched) -> Refusal | None:
-        return gate.refuse(matched.alignments, matched.significance, matched.vehicle_m, self._belief, self.config)
+        expected = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M)
+        self._update(made, scores)
+        posterior = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M)
+        margin = gate.margin(alignments)
+        evidence = gate.Evidence(matched.best.score, matched.significance, margin, expected, posterior)
+        return _Outcome(matched, gate.refuse(evidence, self.config))
 
     def _score(self, made: Hypotheses) -> Scores:
         """Best score of each tile over the poses whose patch is covered well enough."""
