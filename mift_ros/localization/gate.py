@@ -19,7 +19,7 @@ CONTRADICTION = 0.01
 
 
 class Evidence(NamedTuple):
-    """The numbers that decide; `expected` is the belief's mass around the match before this frame, `posterior` after."""
+    """The numbers that decide; belief within NEIGHBOURHOOD_M of the match, before the frame and after it."""
 
     similarity: float
     significance: float
