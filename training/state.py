@@ -77,9 +77,14 @@ class TrainState:
 
 
 def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential average whose memory starts short, so that it forgets the untrained weights at once."""
+    """Exponential average whose memory starts short, so that it forgets the untrained weights at once.
+
+    Integer buffers, such as an index of relative positions, are taken over: averaged, they would round downwards.
+    """
 
     def average(mean: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
+        if not current.is_floating_point():
+            return current
         kept = min(decay, (1.0 + float(count)) / (10.0 + float(count)))
         return kept * mean + (1.0 - kept) * current
 

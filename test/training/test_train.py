@@ -20,7 +20,7 @@ from training.interrupt import Interrupt
 from training.model.mift import build
 from training.plots import plot_curves
 from training.recipe import Recipe
-from training.state import STATE_FILE, TrainState
+from training.state import STATE_FILE, TrainState, moving_average
 from training.train import WEIGHTS_FILE, Trainer, train
 
 
@@ -72,6 +72,24 @@ def test_a_resumed_run_equals_an_uninterrupted_one(textures: Path, tiny_recipe: 
     assert_same(weights_of(tmp_path / "whole"), weights_of(tmp_path / "parts"))
     losses = [[row["loss"] for row in read_history(tmp_path / run / "log.csv")] for run in ("whole", "parts")]
     assert losses[0] == losses[1]
+
+
+def test_the_average_follows_the_weights_and_leaves_integers_alone(tiny_recipe: Recipe) -> None:
+    model = build("tiny")
+    average = TrainState.fresh(model, tiny_recipe).average
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.fill_(2.0)
+    for _ in range(300):
+        average.update_parameters(model)
+    assert all(torch.allclose(p, torch.tensor(2.0)) for p in average.module.parameters())
+    indices = [(a, b) for a, b in zip(average.module.buffers(), model.buffers()) if not b.is_floating_point()]
+    assert indices and all(torch.equal(a, b) for a, b in indices)
+
+
+def test_the_memory_of_the_average_grows_to_its_decay() -> None:
+    average, zero, one = moving_average(0.9), torch.tensor(0.0), torch.tensor(1.0)
+    assert [average(zero, one, count).item() for count in (0, 1, 1000)] == pytest.approx([0.9, 9 / 11, 0.1])
 
 
 def test_minutes_plan_the_steps(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
