@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
 
 settings.register_profile("untimed", deadline=None)
 settings.load_profile("untimed")
+
+# a shell that starts pytest in the background makes it, and what the tests start, ignore Ctrl-C
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
