@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import queue
@@ -25,6 +26,9 @@ NODE = "/localizer"
 READY_WITHIN_S = 60.0
 QUIET_S = 3.0
 """The flight is over when the player has ended and nothing has come back for this long and three frames' work."""
+
+RUNS = itertools.count()
+"""Discovery still knows the last replay's node for a moment: each replay has a DDS domain of its own."""
 
 OnRecord = Callable[[FrameRecord], None]
 
@@ -50,7 +54,7 @@ def replay_over_ros(replay: RosReplay, on_record: OnRecord = lambda record: None
         ConfigError: the node could not be configured; its own line is told.
     """
     topics = bag_inputs(replay.bag)
-    domain_id = 1 + os.getpid() % 100
+    domain_id = 1 + (os.getpid() + next(RUNS)) % 100
     records: list[FrameRecord] = []
     with tempfile.TemporaryDirectory(prefix="mift_ros_") as folder, ExitStack() as stack:
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -23,6 +24,7 @@ from mift_ros.simulation.scene import Scene, load_scene
 from mift_ros.simulation.world import make_town
 
 DOMAIN_ID = 1 + os.getpid() % 100
+COUNTER = itertools.count()
 
 
 @pytest.fixture(scope="session")
@@ -63,32 +65,38 @@ def ros() -> Iterator[int]:
 
 
 @pytest.fixture
-def bench(ros: int):
+def name() -> str:
+    """The node's name, new in each test: discovery still knows the last test's node for a moment."""
+    return f"localizer_{next(COUNTER)}"
+
+
+@pytest.fixture
+def bench(ros: int, name: str):
     """Camera, autopilot and lifecycle manager of the node under test."""
     from node_bench import Bench
 
-    with Bench(CAMERA) as bench:
+    with Bench(CAMERA, name) as bench:
         yield bench
 
 
 class Launched(RosProcess):
     """A localizer in its own process."""
 
-    def __init__(self, folder: Path, domain_id: int, parameters: dict[str, Any]) -> None:
+    def __init__(self, name: str, folder: Path, domain_id: int, parameters: dict[str, Any]) -> None:
         self.log = folder / "localizer.log"
         settings = folder / "parameters.yaml"
-        settings.write_text(yaml.safe_dump({"localizer": {"ros__parameters": parameters}}))
-        arguments = ["--ros-args", "--params-file", str(settings)]
+        settings.write_text(yaml.safe_dump({name: {"ros__parameters": parameters}}))
+        arguments = ["--ros-args", "-r", f"__node:={name}", "--params-file", str(settings)]
         super().__init__("mift_ros.nodes.localizer", arguments, domain_id, self.log)
 
 
 @pytest.fixture
-def launch(ros: int, town: Town, tmp_path: Path):
+def launch(ros: int, name: str, town: Town, tmp_path: Path):
     """Start the localizer for the town, with other parameters where given; it is ended with the test."""
     with ExitStack() as stack:
 
         def start(**parameters: Any) -> Launched:
             defaults = {"cache_path": str(town.cache), "model": str(town.model), "threads": 1}
-            return stack.enter_context(Launched(tmp_path, ros, {**defaults, **parameters}))
+            return stack.enter_context(Launched(name, tmp_path, ros, {**defaults, **parameters}))
 
         yield start

@@ -30,14 +30,15 @@ START_NS = 1_717_236_000_123_456_789
 class Bench:
     """Publishes exposures with telemetry, keeps what the localizer answers by the stamp of the exposure."""
 
-    def __init__(self, camera: CameraModel) -> None:
+    def __init__(self, camera: CameraModel, name: str) -> None:
         self.node = rclpy.create_node("bench")
+        self.name = name
         self.answers: dict[str, dict[int, Any]] = {"geopose": {}, "fix": {}, "pose": {}, "status": {}}
         self.diagnostics: list[Any] = []
         self._camera, self._stamp_ns = camera, START_NS
         kinds = (GeoPoseWithCovarianceStamped, NavSatFix, PoseWithCovarianceStamped, DiagnosticArray)
-        for name, kind in zip(self.answers, kinds):
-            self.node.create_subscription(kind, f"/localizer/{name}", self._keeper(name), 10)
+        for topic, kind in zip(self.answers, kinds):
+            self.node.create_subscription(kind, f"/{self.name}/{topic}", self._keeper(topic), 10)
         self.node.create_subscription(DiagnosticArray, "/diagnostics", self.diagnostics.append, 10)
         inputs = {"image": Image, "camera_info": CameraInfo, "imu": Imu, "height_agl": Range}
         self.inputs = {
@@ -61,7 +62,7 @@ class Bench:
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """Call a service of the localizer."""
-        client = self.node.create_client(kind, f"/localizer/{name}")
+        client = self.node.create_client(kind, f"/{self.name}/{name}")
         self.spin_until(client.service_is_ready, f"service {name}")
         future = client.call_async(request)
         self.spin_until(future.done, f"an answer of {name}")

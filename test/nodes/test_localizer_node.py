@@ -99,8 +99,8 @@ def test_the_match_is_drawn_when_somebody_looks(flying, bench, expose):
     from sensor_msgs.msg import Image
 
     pictures = []
-    bench.node.create_subscription(Image, "/localizer/match", pictures.append, qos_profile_sensor_data)
-    bench.spin_until(lambda: bench.node.count_publishers("/localizer/match"), "the match topic")
+    bench.node.create_subscription(Image, f"/{bench.name}/match", pictures.append, qos_profile_sensor_data)
+    bench.spin_until(lambda: bench.node.count_publishers(f"/{bench.name}/match"), "the match topic")
     while not pictures:
         expose()
     picture = pictures[0]
