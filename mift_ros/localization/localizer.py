@@ -120,12 +120,15 @@ class Localizer:
         return Scores(best, which)
 
     def _check_time(self, stamp_ns: int) -> Refusal | None:
-        if self._last is not None and stamp_ns <= self._last[0]:
-            late = (self._last[0] - stamp_ns) / NS
-            return Refusal(
-                Reason.STALE, f"the frame is {late:.3f} s before the last one or repeats it", {"late_s": late}
-            )
-        return None
+        """Refuse a frame that is late or repeated; start again after a long step back (a clock set, a bag repeated)."""
+        late_s = (self._last[0] - stamp_ns) / NS if self._last else -1.0
+        if late_s < 0:
+            return None
+        if late_s > self.config.lost_after_s:
+            self.reset()
+            return None
+        detail = f"the frame is {late_s:.3f} s before the last one or repeats it"
+        return Refusal(Reason.STALE, detail, {"late_s": late_s})
 
     def _predict(self, stamp_ns: int, telemetry: Telemetry) -> None:
         """Move the belief to the time of the frame; lost for long, it starts again."""
@@ -157,7 +160,8 @@ class Localizer:
             inside = np.hypot(*(vehicles - at).T) <= reach
             if not inside.any():
                 return [], Refusal(Reason.OUT_OF_MAP, f"the prior's gate of {reach:.0f} m holds no tile of the map", {})
-            self._belief.concentrate(float(at[0]), float(at[1]), prior.sigma_m)
+            if self._last_fix_ns is None:  # else every repetition of one prior would count as news
+                self._belief.concentrate(float(at[0]), float(at[1]), prior.sigma_m)
             weight = np.where(inside, self._belief.at(vehicles) + 1e-12, 0.0)
         weight = weight * self._likelihood(scores.best)
         count = min(self.config.candidates, int(np.count_nonzero(weight)))

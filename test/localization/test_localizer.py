@@ -147,6 +147,23 @@ def test_time_that_stands_still_or_goes_back_is_stale(town):
         assert late.reason is Reason.STALE
 
 
+def test_after_a_long_step_back_in_time_the_flight_starts_again(town):
+    localizer = Localizer(town.cache, town.embedder)
+    frame, telemetry = town.shoot(*PLACES[0], stamp_s=5000.0)
+    assert isinstance(localizer.locate(frame, telemetry), Fix)
+    assert isinstance(localizer.locate(*town.shoot(*PLACES[2], stamp_s=1.0)), Fix)
+
+
+def test_a_prior_limits_the_search_to_its_surroundings(town):
+    frame, telemetry = town.shoot(*PLACES[0])
+    lat, lon = town.cache.frame.to_geodetic(PLACES[0][:2])
+    near = locate(town, frame, replace(telemetry, prior=Prior(float(lat), float(lon), 20.0)))
+    assert isinstance(near, Fix)
+    lat, lon = town.cache.frame.to_geodetic((PLACES[0][0] + 150.0, PLACES[0][1]))
+    far = locate(town, frame, replace(telemetry, prior=Prior(float(lat), float(lon), 5.0)))
+    assert isinstance(far, Rejection)
+
+
 def test_a_flight_is_followed_and_a_reset_forgets_it(town):
     localizer = Localizer(town.cache, town.embedder)
     for step in range(4):
