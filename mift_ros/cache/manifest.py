@@ -115,6 +115,8 @@ def _typed(value: Any, hint: Any, name: str, where: str) -> Any:
         return tuple(_typed(item, kind, name, where) for item, kind in zip(value, get_args(hint)))
     if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
         return float(value)
-    if isinstance(hint, type) and hint is not float and isinstance(value, hint) and not isinstance(value, bool):
+    # Python 3.10 calls tuple[float, float] a type, but not one to check instances of
+    plain = isinstance(hint, type) and get_origin(hint) is None and hint is not float
+    if plain and isinstance(value, hint) and not isinstance(value, bool):
         return value
     raise CacheError(f"{where}: manifest field {name!r} is {value!r}; build the cache again")
