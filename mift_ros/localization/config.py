@@ -34,7 +34,7 @@ class LocalizerConfig(Parameters):
     heading_tolerance_deg: float = number(8.0, 0.0, 45.0, "deg", "Error of the heading that the refinement searches.")
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
-    min_significance: float = number(6.5, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places.")
+    min_significance: float = number(7.0, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places.")
     min_margin: float = number(1.1, 1.0, 10.0, "", "Reject when the best place is not this many times the next best.")
     min_posterior: float = number(
         0.5, 0.0, 1.0, "", "Share of the belief, before the frame, that makes a match expected."

@@ -99,7 +99,9 @@ class Localizer:
             self._update(made, scores)
             return _Outcome(None, Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
         matched = Matched(made, tuple(alignments), refiner.significance(alignments[0], self._chance))
-        expected = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M)
+        # before the first fix the belief rests on tile scores alone, which err alike from frame to frame
+        followed = self._last_fix_ns is not None
+        expected = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M) if followed else 0.0
         self._update(made, scores)
         posterior = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M)
         margin = gate.margin(alignments)
