@@ -67,6 +67,14 @@ def town(tmp_path_factory: pytest.TempPathFactory) -> Town:
     return Town(cache, embedder, scene, SceneCamera(scene, CAMERA))
 
 
+@pytest.fixture(scope="session")
+def elsewhere(town: Town, tmp_path_factory: pytest.TempPathFactory) -> Town:
+    """The same cache, but the camera is over another town."""
+    files = write_world(make_town(seed=11, size_m=420.0, gsd_m=0.5), tmp_path_factory.mktemp("elsewhere"))
+    scene = load_scene(files.look, files.heights, 0.3)
+    return Town(town.cache, town.embedder, scene, SceneCamera(scene, CAMERA))
+
+
 @pytest.fixture
 def unknown() -> Callable[..., Telemetry]:
     """Telemetry with the named fields made unknown."""

@@ -126,15 +126,19 @@ def test_what_cannot_be_localised_is_refused_with_its_reason(town, change, reaso
     assert result.detail
 
 
-def test_ground_that_is_not_on_the_map_gives_silence(town):
-    rng = np.random.default_rng(0)
-    for _ in range(4):
-        frame, telemetry = town.shoot(*PLACES[0])
-        noise = rng.integers(0, 256, (23, 30, 3), dtype=np.uint8)
-        elsewhere = np.asarray(np.kron(noise, np.ones((16, 16, 1), np.uint8)))[:360, :480]
-        result = locate(town, changed(frame, np.ascontiguousarray(elsewhere)), telemetry)
+def test_another_town_is_never_taken_for_this_one(elsewhere):
+    for east, north, heading_deg in [(e, n, 7.0 * e + n) for e in (-90.0, 0.0, 90.0) for n in (-90.0, 0.0, 90.0)]:
+        result = locate(elsewhere, *elsewhere.shoot(east, north, heading_deg))
         assert isinstance(result, Rejection)
         assert result.reason in (Reason.LOW_SIMILARITY, Reason.AMBIGUOUS, Reason.INCONSISTENT)
+
+
+def test_the_same_wrong_view_again_and_again_convinces_nobody(elsewhere):
+    localizer = Localizer(elsewhere.cache, elsewhere.embedder)
+    frame, telemetry = elsewhere.shoot(0.0, 0.0, 0.0)
+    for second in range(6):
+        result = localizer.locate(replace(frame, stamp_ns=(1 + second) * 10**9), telemetry)
+        assert isinstance(result, Rejection)
 
 
 def test_time_that_stands_still_or_goes_back_is_stale(town):
