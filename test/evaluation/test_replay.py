@@ -38,7 +38,7 @@ def flown(tmp_path_factory, tiny_model_path):
 @pytest.fixture(scope="module")
 def records(flown):
     bag, cache, embedder = flown
-    localizer = Localizer(MapCache.open(cache, embedder.identity), embedder, LocalizerConfig(min_margin=1.0))
+    localizer = Localizer(MapCache.open(cache, embedder.identity), embedder, LocalizerConfig(min_significance=4.0))
     return list(replay(Flight(Bag(bag)), localizer))
 
 
@@ -99,7 +99,7 @@ def mift(*words):
 def test_the_command_prints_the_figures_and_writes_the_report(flown, tiny_model_path, tmp_path):
     bag, cache, _ = flown
     done = mift(
-        "replay", bag, "--cache", cache, "--model", tiny_model_path, "-o", tmp_path / "r", "--set", "min_margin=1.0"
+        "replay", bag, "--cache", cache, "--model", tiny_model_path, "-o", tmp_path / "r", "--set", "min_significance=4.0"
     )
     assert done.returncode == 0, done.stderr
     assert "error, median" in done.stdout and (tmp_path / "r" / "report.html").is_file()
