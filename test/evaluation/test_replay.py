@@ -98,18 +98,8 @@ def mift(*words):
 
 def test_the_command_prints_the_figures_and_writes_the_report(flown, tiny_model_path, tmp_path):
     bag, cache, _ = flown
-    done = mift(
-        "replay",
-        bag,
-        "--cache",
-        cache,
-        "--model",
-        tiny_model_path,
-        "-o",
-        tmp_path / "r",
-        "--set",
-        "min_significance=4",
-    )
+    open_gate = ("--set", "min_significance=4")
+    done = mift("replay", bag, "--cache", cache, "--model", tiny_model_path, "-o", tmp_path / "r", *open_gate)
     assert done.returncode == 0, done.stderr
     assert "error, median" in done.stdout and (tmp_path / "r" / "report.html").is_file()
 
