@@ -10,7 +10,7 @@ from mift_ros.geometry.frames import LocalFrame, quaternion_from_rpy, yaw_from_h
 from mift_ros.localization import gate
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import approximate_covariance
-from mift_ros.localization.hypotheses import Hypotheses, heights_m
+from mift_ros.localization.hypotheses import Hypotheses, attitude_rad, heights_m
 from mift_ros.localization.refine import Alignment
 from mift_ros.localization.types import Fix, Match, Telemetry
 
@@ -51,7 +51,7 @@ def make_fix(
     height_m = heights_m(telemetry, config)[0][best.view] * best.scale
     heading_sigma_deg = matched.hypotheses.heading_step_deg / 2 + 1.0
     lat, lon = frame.to_geodetic(matched.vehicle_m)
-    roll, pitch = (telemetry.roll_rad, telemetry.pitch_rad) if config.use_attitude else (0.0, 0.0)
+    roll, pitch = attitude_rad(telemetry, config)
     return Fix(
         stamp_ns=stamp_ns,
         lat_deg=float(lat),

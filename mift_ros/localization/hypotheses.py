@@ -17,8 +17,6 @@ VIEW_SIZE_IN_TILES = 2.5
 """Extent of the ground view: more than a tile, because the refinement gains from every metre the camera sees."""
 VIEW_OVERSAMPLING = 0.75
 """Ground sample distance of the view over that of the tiles: it is resampled once more when it is turned."""
-
-
 LOOKS_IN_TILES = ((0.0, 0.0), (0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
 """Where patches are cut from the view, (forward, right) of its centre: a wide view votes by all it sees."""
 LOOK_COVERAGE = 0.9
@@ -68,6 +66,11 @@ def heights_m(telemetry: Telemetry, config: LocalizerConfig) -> tuple[list[float
     return [float(h) for h in heights], math.sqrt(ratio) - 1
 
 
+def attitude_rad(telemetry: Telemetry, config: LocalizerConfig) -> tuple[float, float]:
+    """Roll and pitch of the camera's carrier: measured, or level for a gimbal (`use_attitude` false)."""
+    return (telemetry.roll_rad, telemetry.pitch_rad) if config.use_attitude else (0.0, 0.0)
+
+
 def headings_deg(telemetry: Telemetry, config: LocalizerConfig) -> tuple[list[float], float]:
     """Headings to try, and the step between them that is left to the refinement."""
     if config.use_heading and math.isfinite(telemetry.heading_deg):
@@ -86,7 +89,7 @@ def make_hypotheses(
     """
     heights, scale_step = heights_m(telemetry, config)
     headings, heading_step = headings_deg(telemetry, config)
-    roll, pitch = (telemetry.roll_rad, telemetry.pitch_rad) if config.use_attitude else (0.0, 0.0)
+    roll, pitch = attitude_rad(telemetry, config)
     extent_m, view_gsd_m = VIEW_SIZE_IN_TILES * tile_size_m, VIEW_OVERSAMPLING * tile_size_m / pixels
     views = [ground_view(frame.image, frame.camera, roll, pitch, h, view_gsd_m, extent_m) for h in heights]
     poses: list[Hypothesis] = []
@@ -108,12 +111,14 @@ def _cut(
     shifts: list[Vector] = []
     coverage = 0.0
     for forward, right in LOOKS_IN_TILES:
+        if len(cut) == looks:
+            break
         about_m = (forward * tile_size_m, right * tile_size_m)
         rgb, valid = view.patch(heading_deg, pixels, tile_size_m / pixels, about_m=about_m)
         share = float((valid > 0).mean())
         if not cut:
             coverage = share
-        elif share < LOOK_COVERAGE or len(cut) >= looks:
+        elif share < LOOK_COVERAGE:
             continue
         cut.append(rgb)
         shifts.append(turned(about_m, heading_deg))

@@ -29,11 +29,11 @@ OUTSIDE_AT_START = 0.1
 
 
 @dataclass(frozen=True)
-class _Outcome:
-    """What one frame came to: a match, a refusal, or both when the gate refuses the match."""
+class _Refused:
+    """Why a frame gives no fix, and the match that the gate refused if it came to one."""
 
-    matched: Matched | None
-    refusal: Refusal | None
+    refusal: Refusal
+    matched: Matched | None = None
 
 
 class Localizer:
@@ -69,35 +69,35 @@ class Localizer:
         result = self._result(frame.stamp_ns, telemetry, self._process(frame, telemetry))
         return replace(result, latency_s=time.perf_counter() - started)
 
-    def _process(self, frame: Frame, telemetry: Telemetry) -> _Outcome:
+    def _process(self, frame: Frame, telemetry: Telemetry) -> Matched | _Refused:
         refusal = (
             self._check_time(frame.stamp_ns)
             or quality.check_image(frame)
             or quality.check_telemetry(frame, telemetry, self.config)
         )
         if refusal:
-            return _Outcome(None, refusal)
+            return _Refused(refusal)
         self._predict(frame.stamp_ns, telemetry)
         manifest = self.cache.manifest
         try:
             made = make_hypotheses(frame, telemetry, self.config, manifest.tile_size_m, manifest.input_size)
         except GeometryError as error:
-            return _Outcome(None, Refusal(Reason.OBLIQUE, str(error), {}))
+            return _Refused(Refusal(Reason.OBLIQUE, str(error), {}))
         widest = max(made.poses, key=lambda pose: pose.coverage)
         refusal = quality.check_patch(made.patches[widest.looks.start], widest.coverage, self.config)
-        return _Outcome(None, refusal) if refusal else self._match(made, telemetry.prior)
+        return _Refused(refusal) if refusal else self._match(made, telemetry.prior)
 
-    def _match(self, made: Hypotheses, prior: Prior | None) -> _Outcome:
+    def _match(self, made: Hypotheses, prior: Prior | None) -> Matched | _Refused:
         """Search, verify, fold into the belief, decide."""
         scores = self._score(made)
         candidates, refusal = self._candidates(made, scores, prior)
         if refusal:
-            return _Outcome(None, refusal)
+            return _Refused(refusal)
         refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step)
         alignments = refiner.refine(candidates, self.cache.manifest.tile_size_m / 3)
         if not alignments:
             self._update(made, scores)
-            return _Outcome(None, Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
+            return _Refused(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
         matched = Matched(made, tuple(alignments), refiner.significance(alignments[0], self._chance))
         # before the first fix the belief rests on tile scores alone, which err alike from frame to frame
         followed = self._last_fix_ns is not None
@@ -106,7 +106,8 @@ class Localizer:
         posterior = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M)
         margin = gate.margin(alignments)
         evidence = gate.Evidence(matched.best.score, matched.significance, margin, expected, posterior)
-        return _Outcome(matched, gate.refuse(evidence, self.config))
+        refusal = gate.refuse(evidence, self.config)
+        return _Refused(refusal, matched) if refusal else matched
 
     def _score(self, made: Hypotheses) -> Scores:
         """Best score of each tile over the poses whose patch is covered well enough."""
@@ -186,13 +187,12 @@ class Localizer:
         likelihood = self._likelihood(scores.best).astype(np.float32)
         self._belief.update(self._vote.grid(likelihood), made.offset_m(int(scores.pose[scores.best.argmax()])))
 
-    def _result(self, stamp_ns: int, telemetry: Telemetry, outcome: _Outcome) -> Result:
-        matched, refusal = outcome.matched, outcome.refusal
-        match = matched.picture(self.cache.manifest) if matched else None
-        if refusal or matched is None or match is None:
-            reason, detail, numbers = refusal or Refusal(Reason.LOW_SIMILARITY, "no match", {})
-            return Rejection(stamp_ns, reason, detail, numbers, match=match)
-        fix = make_fix(stamp_ns, telemetry, self.config, self.cache.frame, matched, match)
+    def _result(self, stamp_ns: int, telemetry: Telemetry, outcome: Matched | _Refused) -> Result:
+        if isinstance(outcome, _Refused):
+            match = outcome.matched.picture(self.cache.manifest) if outcome.matched else None
+            return Rejection(stamp_ns, *outcome.refusal, match=match)
+        match = outcome.picture(self.cache.manifest)
+        fix = make_fix(stamp_ns, telemetry, self.config, self.cache.frame, outcome, match)
         self._belief.concentrate(*fix.position_m, math.sqrt(float(fix.covariance[0, 0])))
         self._last_fix_ns = stamp_ns
         return fix

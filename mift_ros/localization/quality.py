@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from mift_ros.geometry.rectify import tilt_deg
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.hypotheses import attitude_rad
 from mift_ros.localization.types import Frame, Reason, Telemetry
 
 
@@ -24,13 +25,13 @@ class Refusal(NamedTuple):
 
 def check_telemetry(frame: Frame, telemetry: Telemetry, config: LocalizerConfig) -> Refusal | None:
     """Refuse a frame whose attitude or height cannot be used; NaN height or heading is fine, it is searched."""
-    attitude = (telemetry.roll_rad, telemetry.pitch_rad)
-    if config.use_attitude and not all(math.isfinite(a) for a in attitude):
+    attitude = attitude_rad(telemetry, config)
+    if not all(math.isfinite(a) for a in attitude):
         return Refusal(Reason.NO_TELEMETRY, "no valid attitude at the exposure: is the IMU topic alive?", {})
     if telemetry.height_agl_m <= 0 or math.isinf(telemetry.height_agl_m):
         detail = f"height above ground {telemetry.height_agl_m:g} m is not positive and finite"
         return Refusal(Reason.NO_TELEMETRY, detail, {"height_agl_m": telemetry.height_agl_m})
-    tilt = tilt_deg(frame.camera, *attitude) if config.use_attitude else tilt_deg(frame.camera, 0.0, 0.0)
+    tilt = tilt_deg(frame.camera, *attitude)
     if tilt > config.max_tilt_deg:
         detail = f"camera {tilt:.0f} deg off nadir, more than max_tilt_deg {config.max_tilt_deg:g}"
         return Refusal(Reason.OBLIQUE, detail, {"tilt_deg": tilt})

@@ -38,13 +38,9 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Alignment:
-    """Where the centre of ground view `view` lies, its heading and scale; `score` in [-1, 1]; `inliers` map pixels."""
+class Alignment(Candidate):
+    """A candidate drawn to where it matches best; `score` in [-1, 1], `inliers` the pixels that were compared."""
 
-    view: int
-    centre_m: tuple[float, float]
-    heading_deg: float
-    scale: float
     score: float
     inliers: int
 
@@ -66,7 +62,7 @@ class Refiner:
         coarse_gsd = max(COARSE_GSD_M, self._cache.manifest.raster_gsd_m)
         coarse = [self._around(c, radius_m, coarse_gsd, 1.0) for c in thinned(candidates, radius_m)]
         best = distinct(sorted((a for a in coarse if a is not None), key=_score, reverse=True), SAME_PLACE_M / 2)
-        fine = [self._around(_as_candidate(a), 4 * coarse_gsd, self._fine_gsd, 0.5) for a in best[:FINE_CANDIDATES]]
+        fine = [self._around(a, 4 * coarse_gsd, self._fine_gsd, 0.5) for a in best[:FINE_CANDIDATES]]
         return distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
 
     @property
@@ -146,10 +142,6 @@ def distinct(alignments: Sequence[Alignment], radius_m: float) -> list[Alignment
         if all(math.dist(a.centre_m, k.centre_m) > radius_m for k in kept):
             kept.append(a)
     return kept
-
-
-def _as_candidate(alignment: Alignment) -> Candidate:
-    return Candidate(alignment.view, alignment.centre_m, alignment.heading_deg, alignment.scale)
 
 
 def _score(alignment: Alignment) -> float:

@@ -56,7 +56,6 @@ class TelemetryBuffer:
         self._attitude = Stream()
         self._heading = Stream()
         self._height = Stream()
-        self._altitude = Stream()
         self._odometry = Stream()
         self._prior: Prior | None = None
 
@@ -71,17 +70,9 @@ class TelemetryBuffer:
         if heading:
             self._heading.push(stamp_ns, (heading_from_yaw(yaw),))
 
-    def push_heading(self, stamp_ns: int, heading_deg: float) -> None:
-        """Heading clockwise from true north, degrees."""
-        self._heading.push(stamp_ns, (heading_deg,))
-
     def push_height_agl(self, stamp_ns: int, height_agl_m: float) -> None:
         """Height above the ground under the vehicle, metres."""
         self._height.push(stamp_ns, (height_agl_m,))
-
-    def push_altitude(self, stamp_ns: int, altitude_ellipsoid_m: float) -> None:
-        """Altitude above the WGS 84 ellipsoid, metres."""
-        self._altitude.push(stamp_ns, (altitude_ellipsoid_m,))
 
     def push_odometry(self, stamp_ns: int, east_m: float, north_m: float) -> None:
         """Position in a metric frame whose axes are east and north, from any start."""
@@ -103,8 +94,6 @@ class TelemetryBuffer:
             known = replace(known, heading_deg=(first + weight * wrap_deg(last - first)) % 360.0)
         if (found := self._height.around(stamp_ns, self._max_age_ns)) is not None:
             known = replace(known, height_agl_m=_mix(*found)[0])
-        if (found := self._altitude.around(stamp_ns, self._max_age_ns)) is not None:
-            known = replace(known, altitude_ellipsoid_m=_mix(*found)[0])
         if (found := self._odometry.around(stamp_ns, self._max_age_ns)) is not None:
             east, north = _mix(*found)
             known = replace(known, odometry_enu_m=(east, north))

@@ -33,8 +33,8 @@ def test_values_are_interpolated_between_samples(buffer):
 
 
 def test_headings_are_interpolated_the_short_way_across_north(buffer):
-    buffer.push_heading(0, 350.0)
-    buffer.push_heading(NS // 10, 20.0)
+    buffer.push_attitude(0, attitude(heading_deg=350.0), heading=True)
+    buffer.push_attitude(NS // 10, attitude(heading_deg=20.0), heading=True)
     assert buffer.at(NS // 20).heading_deg == pytest.approx(5.0)
 
 
