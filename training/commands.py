@@ -26,8 +26,8 @@ def run(
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
 ) -> None:
     """Train a recipe; Ctrl-C saves, --resume goes on exactly there."""
-    from training.recipe_file import load_recipe
-    from training.train import train
+    from training.loop.trainer import train
+    from training.recipes.reader import load_recipe
 
     finished = train(load_recipe(recipe, tuple(overrides or ())), data, out, minutes, resume)
     typer.echo(f"{'trained' if finished else 'interrupted, resume with --resume'}: {out}")
@@ -42,8 +42,8 @@ def evaluate(
 ) -> None:
     """Recall of weights among the held-out places, under the recipe's fixed distortions."""
     from training.checkpoint import load_weights
-    from training.evaluate import evaluate_held_out
-    from training.recipe_file import load_recipe
+    from training.evaluation.held_out import evaluate_held_out
+    from training.recipes.reader import load_recipe
 
     model = load_weights(weights)
     result = evaluate_held_out(model, load_recipe(recipe, tuple(overrides or ())), data, model.config.input_size)

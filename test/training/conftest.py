@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from training.model.config import VARIANTS, MiftConfig
-from training.recipe import Recipe
-from training.recipe_file import parse_recipe
+from training.recipes.reader import parse_recipe
+from training.recipes.schema import Recipe
 
 TINY = MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 1, 1), 4, (4, 4, 8, 8), 8)
 

@@ -16,12 +16,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mift_ros.errors import TrainingError
-from training.data.batches import TrainingBatches, held_out_pairs
-from training.data.imagery import Imagery, load_imagery
-from training.data.places import Place, PlaceSampler, grid_places, overlap
-from training.data.views import dress, drone_view, map_view, random_distortion
-from training.data.warp import Distortion, render
-from training.recipe import AppearanceSpec, GeometrySpec, Recipe, SourceSpec
+from training.data.orthophotos.batches import TrainingBatches, held_out_pairs
+from training.data.orthophotos.imagery import Imagery, load_imagery
+from training.data.orthophotos.places import Place, PlaceSampler, grid_places, overlap
+from training.data.orthophotos.views import dress, drone_view, map_view, random_distortion
+from training.data.orthophotos.warp import Distortion, render
+from training.recipes.schema import AppearanceSpec, GeometrySpec, Recipe, SourceSpec
 
 PLAIN = AppearanceSpec().softened(0.0)
 

@@ -8,9 +8,9 @@ import pytest
 
 from mift_ros.errors import TrainingError
 from training.commands import SHIPPED_RECIPE
-from training.recipe import Recipe
-from training.recipe_file import load_recipe, parse_recipe
-from training.schedule import learning_rate, planned_steps
+from training.loop.schedule import learning_rate, planned_steps
+from training.recipes.reader import load_recipe, parse_recipe
+from training.recipes.schema import Recipe
 
 MINIMAL = {"name": "a", "variant": "mift_nano", "sources": [{"images": "*.jpg"}]}
 

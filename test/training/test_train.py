@@ -14,14 +14,14 @@ from typer.testing import CliRunner
 
 from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
-from training.evaluate import Retrieval, evaluate_held_out, evaluate_pairs
-from training.history import History, read_history
-from training.interrupt import Interrupt
+from training.evaluation.held_out import Retrieval, evaluate_held_out, evaluate_pairs
+from training.loop.history import History, read_history
+from training.loop.interrupt import Interrupt
+from training.loop.plots import plot_curves
+from training.loop.state import STATE_FILE, TrainState, moving_average
+from training.loop.trainer import WEIGHTS_FILE, Trainer, train
 from training.model.mift import build
-from training.plots import plot_curves
-from training.recipe import Recipe
-from training.state import STATE_FILE, TrainState, moving_average
-from training.train import WEIGHTS_FILE, Trainer, train
+from training.recipes.schema import Recipe
 
 
 def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from mift_ros.errors import TrainingError
-from training.data.batches import held_out_pairs
-from training.data.imagery import load_imagery
-from training.preprocess import normalise
-from training.recipe import Recipe
+from training.data.orthophotos.batches import held_out_pairs
+from training.data.orthophotos.imagery import load_imagery
+from training.loop.preprocess import normalise
+from training.recipes.schema import Recipe
 
 CHUNK = 32
 

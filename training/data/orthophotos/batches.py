@@ -9,10 +9,10 @@ import numpy as np
 import torch
 from torch.utils.data import Dataset
 
-from training.data.imagery import Imagery
-from training.data.places import PlaceSampler, grid_places
-from training.data.views import drone_view, map_view
-from training.recipe import Recipe
+from training.data.orthophotos.imagery import Imagery
+from training.data.orthophotos.places import PlaceSampler, grid_places
+from training.data.orthophotos.views import drone_view, map_view
+from training.recipes.schema import Recipe
 
 Pairs = tuple[torch.Tensor, torch.Tensor]
 """Map views and drone views, uint8 [B, S, S, 3] each; row i of both shows the same place."""

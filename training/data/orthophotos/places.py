@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mift_ros.errors import TrainingError
-from training.data.imagery import Imagery
+from training.data.orthophotos.imagery import Imagery
 
 REACH = 0.75
 """Half-diagonal of a tile, with a little room for the shift between its two views, as a share of its side."""

@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from mift_ros.errors import TrainingError
-from training.recipe import Recipe
+from training.recipes.schema import Recipe
 
 
 def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:

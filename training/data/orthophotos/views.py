@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from training.data import clutter, colour, sensor
-from training.data.imagery import Imagery
-from training.data.places import Place
-from training.data.warp import Distortion, relief, render
-from training.recipe import AppearanceSpec, GeometrySpec
+from training.data.orthophotos import clutter, colour, sensor
+from training.data.orthophotos.imagery import Imagery
+from training.data.orthophotos.places import Place
+from training.data.orthophotos.warp import Distortion, relief, render
+from training.recipes.schema import AppearanceSpec, GeometrySpec
 
 Floats = npt.NDArray[np.float32]
 Change = Callable[[Floats, np.random.Generator, float], Floats]

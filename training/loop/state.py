@@ -14,9 +14,9 @@ from torch.optim import AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mift_ros.errors import TrainingError
-from training.losses import PairLoss
+from training.losses.info_nce import PairLoss
 from training.model.mift import Mift
-from training.recipe import Recipe
+from training.recipes.schema import Recipe
 
 STATE_FILE = "state.pt"
 RESUMABLE_CHANGES = ("steps", "checkpoint_minutes", "workers", "evaluation")

@@ -7,7 +7,7 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from training.state import TrainState
+from training.loop.state import TrainState
 
 LINE_EVERY_STEPS = 20
 """Where there is no terminal, a plain line this often keeps a log file readable."""

@@ -14,19 +14,19 @@ from torch.utils.data import DataLoader
 
 from mift_ros.errors import TrainingError
 from training.checkpoint import save_weights
-from training.data.batches import Pairs, TrainingBatches, held_out_pairs
-from training.data.imagery import load_imagery
-from training.evaluate import evaluate_pairs
-from training.history import History
-from training.interrupt import Interrupt
-from training.losses import join_branches
+from training.data.orthophotos.batches import Pairs, TrainingBatches, held_out_pairs
+from training.data.orthophotos.imagery import load_imagery
+from training.evaluation.held_out import evaluate_pairs
+from training.loop.history import History
+from training.loop.interrupt import Interrupt
+from training.loop.plots import plot_curves
+from training.loop.preprocess import normalise
+from training.loop.progress import TrainingProgress
+from training.loop.schedule import PROBE_STEPS, learning_rate, planned_steps
+from training.loop.state import STATE_FILE, TrainState
+from training.losses.info_nce import join_branches
 from training.model.mift import Mift, build
-from training.plots import plot_curves
-from training.preprocess import normalise
-from training.progress import TrainingProgress
-from training.recipe import Recipe
-from training.schedule import PROBE_STEPS, learning_rate, planned_steps
-from training.state import STATE_FILE, TrainState
+from training.recipes.schema import Recipe
 
 WEIGHTS_FILE = "weights.safetensors"
 CHUNK = 32

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.imagery import Imagery
-from training.data.places import Place
+from training.data.orthophotos.imagery import Imagery
+from training.data.orthophotos.places import Place
 
 RELIEF_CELLS = (3, 9)
 """Range of the number of cells of the smooth displacement field along a side."""

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from training.data.warp import smooth_field
+from training.data.orthophotos.warp import smooth_field
 
 Floats = npt.NDArray[np.float32]
 

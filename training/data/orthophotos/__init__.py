@@ -1,0 +1,1 @@
+"""Self-supervised pairs from orthophotos: two differently distorted views of random places."""

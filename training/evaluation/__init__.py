@@ -1,0 +1,1 @@
+"""Retrieval measured as the published protocols do, and looked at."""

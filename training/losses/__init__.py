@@ -1,0 +1,1 @@
+"""Losses over two views of the same classes."""
