@@ -15,6 +15,11 @@ from training.recipes.schema import Recipe
 
 TINY = MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 1, 1), 4, (4, 4, 8, 8), 8)
 
+TEXTURES = {
+    "sources": [{"images": "[0-6].png", "gsd_m": 0.5}, {"images": "7.png", "gsd_m": 0.5, "hold_out_every": 1}],
+    "views": {"side_m": [30.0, 50.0], "least_px": 16.0},
+}
+
 
 @pytest.fixture(scope="session")
 def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -43,10 +48,10 @@ def make_recipe(**changes: Any) -> Recipe:
         "name": "tiny",
         "variant": "tiny",
         "steps": 6,
-        "batch_pairs": 8,
-        "sources": [{"images": "[0-6].png", "gsd_m": 0.5}, {"images": "7.png", "gsd_m": 0.5, "hold_out_every": 1}],
-        "views": {"side_m": [30.0, 50.0], "least_px": 16.0},
+        "batch": {"classes": 8},
+        "loss": {"infonce": 1.0, "branch_weight": 0.25},
+        "data": {"orthophotos": TEXTURES},
         "evaluation": {"side_m": 40.0, "places": 12, "every_steps": 3},
-        "optimizer": {"warmup_steps": 2},
+        "schedule": {"warmup_steps": 2},
     }
     return parse_recipe({**values, **changes}, "tiny.yaml")

@@ -21,9 +21,15 @@ from training.data.orthophotos.imagery import Imagery, load_imagery
 from training.data.orthophotos.places import Place, PlaceSampler, grid_places, overlap
 from training.data.orthophotos.views import dress, drone_view, map_view, random_distortion
 from training.data.orthophotos.warp import Distortion, render
-from training.recipes.schema import AppearanceSpec, GeometrySpec, Recipe, SourceSpec
+from training.recipes.data_schema import AppearanceSpec, GeometrySpec, OrthophotosSpec, SourceSpec
+from training.recipes.schema import Recipe
 
 PLAIN = AppearanceSpec().softened(0.0)
+
+
+def orthophotos(recipe: Recipe) -> OrthophotosSpec:
+    assert recipe.data.orthophotos is not None
+    return recipe.data.orthophotos
 
 
 def flat_image(pixels: npt.NDArray[np.uint8], gsd_m: float = 1.0, name: str = "a") -> Imagery:
@@ -188,7 +194,7 @@ def test_every_change_has_an_effect(name: str) -> None:
 
 
 def test_batches_depend_on_seed_and_step_alone(textures: Path, tiny_recipe: Recipe) -> None:
-    images = load_imagery(textures, tiny_recipe.sources, 0.3)
+    images = load_imagery(textures, orthophotos(tiny_recipe).sources, 0.3)
     batches, others = (
         TrainingBatches(images, tiny_recipe, 32),
         TrainingBatches(images, replace(tiny_recipe, seed=9), 32),
@@ -201,13 +207,13 @@ def test_batches_depend_on_seed_and_step_alone(textures: Path, tiny_recipe: Reci
 
 
 def test_changes_ramp_up_from_a_gentle_start(tiny_recipe: Recipe) -> None:
-    views = replace(tiny_recipe.views, gentle_start=0.2, ramp_steps=100)
+    views = replace(orthophotos(tiny_recipe).views, gentle_start=0.2, ramp_steps=100)
     assert [views.factor_at(step) for step in (0, 50, 100, 500)] == pytest.approx([0.2, 0.6, 1.0, 1.0])
-    assert tiny_recipe.views.factor_at(0) == 1.0
+    assert orthophotos(tiny_recipe).views.factor_at(0) == 1.0
 
 
 def test_held_out_pairs_come_from_held_out_images_alone(textures: Path, tiny_recipe: Recipe) -> None:
-    images = load_imagery(textures, tiny_recipe.sources, 0.3)
+    images = load_imagery(textures, orthophotos(tiny_recipe).sources, 0.3)
     gallery, queries = held_out_pairs(images, tiny_recipe, 32)
     assert gallery.shape == queries.shape == (12, 32, 32, 3)
     assert torch.equal(gallery, held_out_pairs(images, tiny_recipe, 32)[0])

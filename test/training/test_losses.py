@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from training.losses.info_nce import LARGEST_LOGIT_SCALE, PairLoss, info_nce, join_branches
+from training.losses.info_nce import LARGEST_LOGIT_SCALE, PairLoss, info_nce
+from training.model.network import join_branches
 
 
 def unit_rows(count: int, dim: int, seed: int) -> torch.Tensor:

@@ -10,33 +10,38 @@ from mift_ros.errors import TrainingError
 from training.commands import SHIPPED_RECIPE
 from training.loop.schedule import learning_rate, planned_steps
 from training.recipes.reader import load_recipe, parse_recipe
-from training.recipes.schema import Recipe
+from training.recipes.schema import BatchSpec
 
-MINIMAL = {"name": "a", "variant": "mift_nano", "sources": [{"images": "*.jpg"}]}
+MINIMAL = {
+    "name": "a",
+    "variant": "mift_nano",
+    "steps": 10,
+    "loss": {"infonce": 1.0},
+    "data": {"orthophotos": {"sources": [{"images": "*.jpg"}]}},
+}
 
 
 def test_shipped_recipe_is_valid_and_holds_out_whole_places() -> None:
     recipe = load_recipe(SHIPPED_RECIPE)
-    held = {source.images for source in recipe.sources if source.hold_out_every == 1}
+    assert recipe.data.orthophotos is not None
+    sources = recipe.data.orthophotos.sources
+    held = {source.images for source in sources if source.hold_out_every == 1}
     assert any("ulyanovsk" in images for images in held) and any("hura_town_detail" in images for images in held)
-    assert not any("hura_town_z17" in source.images for source in recipe.sources)
+    assert not any("hura_town_z17" in source.images for source in sources)
 
 
 def test_plain_values_make_the_same_recipe_again() -> None:
     recipe = load_recipe(SHIPPED_RECIPE)
-    plain = recipe.to_dict()
-    plain["sources"] = list(plain["sources"])
-    plain["views"]["side_m"] = list(plain["views"]["side_m"])
-    assert parse_recipe(plain, "here") == recipe
+    assert parse_recipe(recipe.to_dict(), "here") == recipe
 
 
 def test_overrides_reach_nested_keys() -> None:
-    recipe = load_recipe(SHIPPED_RECIPE, ("optimizer.learning_rate=2e-3", "steps=7", "views.drone.strength=0.5"))
-    assert (recipe.optimizer.learning_rate, recipe.steps, recipe.views.drone.strength) == (0.002, 7, 0.5)
+    recipe = load_recipe(SHIPPED_RECIPE, ("optimizer.learning_rate=2e-3", "steps=7", "batch.classes=9"))
+    assert (recipe.optimizer.learning_rate, recipe.steps, recipe.batch.classes) == (0.002, 7, 9)
 
 
 def test_defaults_fill_what_a_recipe_leaves_out() -> None:
-    assert parse_recipe(MINIMAL, "here").batch_pairs == Recipe("a", "mift_nano", ()).batch_pairs
+    assert parse_recipe(MINIMAL, "here").batch == BatchSpec()
 
 
 @pytest.mark.parametrize(
@@ -44,16 +49,22 @@ def test_defaults_fill_what_a_recipe_leaves_out() -> None:
     [
         ({"learning_rat": 1}, "unknown key 'learning_rat'"),
         ({"optimizer": {"lr": 1.0}}, "unknown key 'optimizer.lr'"),
-        ({"sources": [{"images": "*.jpg", "gsd": 1.0}]}, "unknown key 'sources[0].gsd'"),
-        ({"sources": [{}]}, "missing key 'sources[0].images'"),
+        ({"data": {"orthophotos": {"sources": [{"gsd": 1.0}]}}}, "unknown key 'data.orthophotos.sources[0].gsd'"),
+        ({"data": {"orthophotos": {"sources": [{}]}}}, "missing key 'data.orthophotos.sources[0].images'"),
         ({"steps": "many"}, "'steps' is int, not 'many'"),
         ({"steps": True}, "'steps' is int, not True"),
-        ({"views": {"side_m": [50.0]}}, "'views.side_m' is a list of 2"),
-        ({"views": 3}, "'views' is a mapping, not int"),
+        ({"network": {"kernels": 3}}, "'network.kernels' is a list, not 3"),
+        ({"loss": 3}, "'loss' is a mapping, not int"),
+        ({"optimizer": {"kind": "adam"}}, "'optimizer.kind' is one of sgd, adamw, not 'adam'"),
         ({"precision": "float16"}, "precision: float32 or bfloat16"),
-        ({"batch_pairs": 1}, "at least 2"),
-        ({"sources": []}, "give at least one"),
-        ({"views": {"side_m": [90.0, 50.0]}}, "smallest <= largest"),
+        ({"batch": {"classes": 1}}, "at least 2"),
+        ({"data": {"orthophotos": {"sources": []}}}, "give at least one"),
+        ({"data": {}}, "give orthophotos or multiview"),
+        ({"data": {"orthophotos": {"sources": [{"images": "a"}], "views": {"side_m": [9.0, 5.0]}}}}, "smallest <="),
+        ({"epochs": 3}, "give steps or epochs"),
+        ({"loss": {}}, "one of triplet, identity, infonce"),
+        ({"loss": {"identity": 1.0}}, "orthophotos have no classes"),
+        ({"batch": {"per_class": 3}}, "batch.per_class: 1 with infonce"),
     ],
 )
 def test_a_wrong_recipe_is_one_clear_line(change: dict[str, object], words: str) -> None:
@@ -64,7 +75,7 @@ def test_a_wrong_recipe_is_one_clear_line(change: dict[str, object], words: str)
 
 def test_missing_variant_is_named() -> None:
     with pytest.raises(TrainingError, match="missing key 'variant'"):
-        parse_recipe({"name": "a", "sources": []}, "my.yaml")
+        parse_recipe({"name": "a"}, "my.yaml")
 
 
 @pytest.mark.parametrize("text", ["- a\n- b\n", "a: [1\n", ""])

@@ -52,8 +52,11 @@ def evaluate_pairs(model: nn.Module, gallery: Tensor, queries: Tensor) -> Retrie
 
 def evaluate_held_out(model: nn.Module, recipe: Recipe, data: Path, size: int) -> Retrieval:
     """Retrieval among the recipe's held-out places under `data`; raises TrainingError when nothing is held out."""
-    sources = tuple(source for source in recipe.sources if source.hold_out_every)
-    images = load_imagery(data, sources, recipe.views.finest_gsd_m)
+    spec = recipe.data.orthophotos
+    if spec is None:
+        raise TrainingError(f"recipe {recipe.name}: only recipes of orthophotos name held-out places")
+    sources = tuple(source for source in spec.sources if source.hold_out_every)
+    images = load_imagery(data, sources, spec.views.finest_gsd_m)
     gallery, queries = held_out_pairs(images, recipe, size)
     if len(gallery) < 2:
         raise TrainingError(f"{data}: no two held-out places; set hold_out_every on a source of the recipe")

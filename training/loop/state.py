@@ -38,7 +38,7 @@ class TrainState:
     @classmethod
     def fresh(cls, model: Mift, recipe: Recipe) -> TrainState:
         """The state before the first step."""
-        loss = PairLoss(recipe.branch_weight, recipe.label_smoothing)
+        loss = PairLoss(recipe.loss.branch_weight, recipe.loss.label_smoothing)
         average = AveragedModel(model, avg_fn=moving_average(recipe.optimizer.ema_decay), use_buffers=True)
         return cls(model, average, loss, make_optimizer(model, loss, recipe), 0, recipe.steps)
 

@@ -24,8 +24,8 @@ from training.loop.preprocess import normalise
 from training.loop.progress import TrainingProgress
 from training.loop.schedule import PROBE_STEPS, learning_rate, planned_steps
 from training.loop.state import STATE_FILE, TrainState
-from training.losses.info_nce import join_branches
 from training.model.mift import Mift, build
+from training.model.network import join_branches
 from training.recipes.schema import Recipe
 
 WEIGHTS_FILE = "weights.safetensors"
@@ -61,7 +61,10 @@ def train(recipe: Recipe, data: Path, run_dir: Path, minutes: float | None = Non
     size = model.config.input_size
     if run_dir.exists() and not run_dir.is_dir():
         raise TrainingError(f"{run_dir}: not a folder; choose another --out")
-    images = load_imagery(data, recipe.sources, recipe.views.finest_gsd_m)
+    spec = recipe.data.orthophotos
+    if spec is None:
+        raise TrainingError(f"recipe {recipe.name}: multi-view data cannot be trained on yet")
+    images = load_imagery(data, spec.sources, spec.views.finest_gsd_m)
     run_dir.mkdir(parents=True, exist_ok=True)
     trainer = Trainer(state, recipe, run_dir, held_out_pairs(images, recipe, size))
     return trainer.run(TrainingBatches(images, recipe, size), minutes)
@@ -102,7 +105,7 @@ class Trainer:
     def step(self, maps: Tensor, drones: Tensor) -> StepResult:
         """One optimizer step on uint8 views [B, S, S, 3]; raises TrainingError when the loss is not finite."""
         state, spec = self.state, self.recipe.optimizer
-        rate = learning_rate(state.step, state.steps, spec.warmup_steps, spec.learning_rate)
+        rate = learning_rate(state.step, state.steps, self.recipe.schedule.warmup_steps, spec.learning_rate)
         for group in state.optimizer.param_groups:
             group["lr"] = rate
         state.model.train()

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.model.network import join_branches
+
 INITIAL_TEMPERATURE = 0.07
 LARGEST_LOGIT_SCALE = 100.0
 
@@ -22,11 +24,6 @@ def info_nce(queries: Tensor, gallery: Tensor, scale: Tensor, label_smoothing: f
     forth = functional.cross_entropy(logits, target, label_smoothing=label_smoothing)
     back = functional.cross_entropy(logits.T, target, label_smoothing=label_smoothing)
     return 0.5 * (forth + back)
-
-
-def join_branches(branches: Tensor) -> Tensor:
-    """The embedding [B, K * d] of branches [B, K, d]: each normalised, concatenated, normalised again."""
-    return functional.normalize(functional.normalize(branches, dim=2).flatten(1), dim=1)
 
 
 class PairLoss(nn.Module):

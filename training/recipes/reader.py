@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 import typing
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import yaml
 
 from mift_ros.errors import TrainingError
+from training.recipes.data_schema import MultiviewSpec, OrthophotosSpec
 from training.recipes.schema import Recipe
 
 
@@ -22,7 +24,7 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: the recipe cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(raw, dict):
-        raise TrainingError(f"{path}: a recipe is a YAML mapping with name, variant and sources")
+        raise TrainingError(f"{path}: a recipe is a YAML mapping with name, variant, data and loss")
     for override in overrides:
         _apply(raw, override)
     return parse_recipe(raw, str(path))
@@ -38,20 +40,52 @@ def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
 
 
 def _rules(recipe: Recipe) -> tuple[tuple[bool, str], ...]:
-    views, optimizer = recipe.views, recipe.optimizer
+    data, loss, optimizer, batch = recipe.data, recipe.loss, recipe.optimizer, recipe.batch
     return (
-        (bool(recipe.sources), "sources: give at least one"),
-        (all(source.share >= 0 for source in recipe.sources), "sources: a share is not negative"),
-        (recipe.steps >= 1, "steps: at least 1"),
-        (recipe.batch_pairs >= 2, "batch_pairs: at least 2, InfoNCE needs negatives"),
+        ((data.orthophotos is None) != (data.multiview is None), "data: give orthophotos or multiview"),
+        ((recipe.steps > 0) != (recipe.epochs > 0), "give steps or epochs"),
+        (data.multiview is not None or recipe.steps > 0, "epochs: orthophotos have none, give steps"),
+        (loss.triplet + loss.identity + loss.infonce > 0, "loss: give one of triplet, identity, infonce a weight"),
+        (min(loss.triplet, loss.identity, loss.infonce, loss.branch_weight) >= 0, "loss: a weight is not negative"),
+        (loss.margin >= 0, "loss.margin: not negative"),
+        (
+            loss.infonce == 0 or batch.per_class == 1,
+            "batch.per_class: 1 with infonce, whose rows are distinct",
+        ),
+        (loss.identity == 0 or data.multiview is not None, "loss.identity: orthophotos have no classes"),
+        (batch.classes >= 2, "batch.classes: at least 2, a loss needs negatives"),
+        (batch.per_class >= 1, "batch.per_class: at least 1"),
+        (1 <= batch.accumulate <= batch.classes // 2, "batch.accumulate: at least 2 classes a backward pass"),
         (recipe.precision in ("float32", "bfloat16"), "precision: float32 or bfloat16"),
-        (0 < views.side_m[0] <= views.side_m[1], "views.side_m: 0 < smallest <= largest"),
-        (views.finest_gsd_m > 0, "views.finest_gsd_m: above 0"),
-        (0 <= views.gentle_start <= 1, "views.gentle_start: from 0 to 1"),
         (0 <= optimizer.ema_decay < 1, "optimizer.ema_decay: from 0 to below 1"),
         (optimizer.learning_rate > 0, "optimizer.learning_rate: above 0"),
         (recipe.evaluation.places >= 2, "evaluation.places: at least 2"),
         (recipe.evaluation.every_steps >= 1, "evaluation.every_steps: at least 1"),
+        *(_orthophoto_rules(data.orthophotos) if data.orthophotos else ()),
+        *(_multiview_rules(data.multiview) if data.multiview else ()),
+    )
+
+
+def _orthophoto_rules(data: OrthophotosSpec) -> tuple[tuple[bool, str], ...]:
+    views = data.views
+    return (
+        (bool(data.sources), "data.orthophotos.sources: give at least one"),
+        (all(source.share >= 0 for source in data.sources), "data.orthophotos.sources: a share is not negative"),
+        (0 < views.side_m[0] <= views.side_m[1], "data.orthophotos.views.side_m: 0 < smallest <= largest"),
+        (views.finest_gsd_m > 0, "data.orthophotos.views.finest_gsd_m: above 0"),
+        (0 <= views.gentle_start <= 1, "data.orthophotos.views.gentle_start: from 0 to 1"),
+    )
+
+
+def _multiview_rules(data: MultiviewSpec) -> tuple[tuple[bool, str], ...]:
+    augment = data.augment
+    shares = (augment.flip, augment.flip_together, augment.colour, augment.focus, augment.jpeg, augment.dropout)
+    return (
+        (all(0 <= share <= 1 for share in shares), "data.multiview.augment: probabilities are from 0 to 1"),
+        (0 <= augment.crop < 1 and 0 <= augment.satellite_shift < 1, "data.multiview.augment: shares below 1"),
+        (0 <= data.hard_share <= 1, "data.multiview.hard_share: from 0 to 1"),
+        (data.neighbours >= 1, "data.multiview.neighbours: at least 1"),
+        (data.hard_after_epochs >= 1, "data.multiview.hard_after_epochs: at least 1"),
     )
 
 
@@ -86,8 +120,13 @@ def _parse(kind: Any, raw: Any, where: str, prefix: str) -> Any:
 
 
 def _value(hint: Any, value: Any, where: str, key: str) -> Any:
+    if value is None and type(None) in typing.get_args(hint):
+        return None
+    hint = next((kind for kind in typing.get_args(hint) if is_dataclass(kind)), hint)  # of `Spec | None`
     if is_dataclass(hint):
         return _parse(hint, value, where, f"{key}.")
+    if isinstance(hint, type) and issubclass(hint, enum.Enum):
+        return _choice(hint, value, where, key)
     if typing.get_origin(hint) is tuple:
         return _tuple(typing.get_args(hint), value, where, key)
     if hint is float and not isinstance(value, bool):
@@ -95,6 +134,14 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     if type(value) is not hint:
         raise TrainingError(f"{where}: '{key}' is {hint.__name__}, not {value!r}")
     return value
+
+
+def _choice(kind: type[enum.Enum], value: Any, where: str, key: str) -> enum.Enum:
+    try:
+        return kind(value)
+    except ValueError as error:
+        known = ", ".join(str(member.value) for member in kind)
+        raise TrainingError(f"{where}: '{key}' is one of {known}, not {value!r}") from error
 
 
 def _number(value: Any) -> Any:
@@ -107,7 +154,7 @@ def _number(value: Any) -> Any:
 
 def _tuple(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> tuple[Any, ...]:
     repeated = kinds[-1] is Ellipsis
-    if not isinstance(value, list) or not (repeated or len(value) == len(kinds)):
+    if not isinstance(value, list | tuple) or not (repeated or len(value) == len(kinds)):
         raise TrainingError(f"{where}: '{key}' is a list{'' if repeated else f' of {len(kinds)}'}, not {value!r}")
     members = [kinds[0]] * len(value) if repeated else kinds
     return tuple(_value(kind, item, where, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(members, value)))

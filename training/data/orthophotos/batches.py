@@ -26,19 +26,22 @@ class TrainingBatches(Dataset[Pairs]):
         self._images = [image for image in images if not image.held_out]
         self._recipe = recipe
         self._size = size
-        shares = [source.share for source in recipe.sources]
-        self._places = PlaceSampler(self._images, shares, recipe.views.side_m, recipe.views.least_px)
+        assert recipe.data.orthophotos is not None
+        spec = recipe.data.orthophotos
+        shares = [source.share for source in spec.sources]
+        self._places = PlaceSampler(self._images, shares, spec.views.side_m, spec.views.least_px)
+        self._views = spec.views
 
     def __getitem__(self, step: int) -> Pairs:
         """Map and drone views of `batch_pairs` distinct places."""
         cv2.setNumThreads(1)
         rng = np.random.default_rng([self._recipe.seed, step])
-        views = self._recipe.views
+        views = self._views
         factor = views.factor_at(step)
         map_look, drone_look = views.map.softened(factor), views.drone.softened(factor)
-        shape = (self._recipe.batch_pairs, self._size, self._size, 3)
+        shape = (self._recipe.batch.classes, self._size, self._size, 3)
         maps, drones = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-        for row, place in enumerate(self._places.batch(self._recipe.batch_pairs, rng)):
+        for row, place in enumerate(self._places.batch(self._recipe.batch.classes, rng)):
             image = self._images[place.image]
             maps[row] = map_view(image, place, map_look, self._size, rng)
             drones[row] = drone_view(image, place, views.geometry, drone_look, self._size, rng)
@@ -48,7 +51,8 @@ class TrainingBatches(Dataset[Pairs]):
 def held_out_pairs(images: Sequence[Imagery], recipe: Recipe, size: int) -> Pairs:
     """The fixed evaluation pairs: a seeded choice among the grid tiles of all held-out images."""
     held_out = [image for image in images if image.held_out]
-    spec, views = recipe.evaluation, recipe.views
+    assert recipe.data.orthophotos is not None
+    spec, views = recipe.evaluation, recipe.data.orthophotos.views
     places = grid_places(held_out, spec.side_m, views.least_px)
     order = np.random.default_rng(spec.seed).permutation(len(places))[: spec.places]
     maps = np.empty((len(order), size, size, 3), np.uint8)

@@ -16,7 +16,7 @@ from mift_ros.errors import TrainingError
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
 
-    from training.recipes.schema import SourceSpec
+    from training.recipes.data_schema import SourceSpec
 
 GEOTIFF_SUFFIXES = (".tif", ".tiff")
 SMALLEST_LEVEL_PX = 160

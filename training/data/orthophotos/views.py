@@ -11,7 +11,7 @@ from training.data.orthophotos import clutter, colour, sensor
 from training.data.orthophotos.imagery import Imagery
 from training.data.orthophotos.places import Place
 from training.data.orthophotos.warp import Distortion, relief, render
-from training.recipes.schema import AppearanceSpec, GeometrySpec
+from training.recipes.data_schema import AppearanceSpec, GeometrySpec
 
 Floats = npt.NDArray[np.float32]
 Change = Callable[[Floats, np.random.Generator, float], Floats]
