@@ -120,9 +120,8 @@ def _parse(kind: Any, raw: Any, where: str, prefix: str) -> Any:
 
 
 def _value(hint: Any, value: Any, where: str, key: str) -> Any:
-    if value is None and type(None) in typing.get_args(hint):
-        return None
-    hint = next((kind for kind in typing.get_args(hint) if is_dataclass(kind)), hint)  # of `Spec | None`
+    if type(None) in typing.get_args(hint):
+        return None if value is None else _value(typing.get_args(hint)[0], value, where, key)
     if is_dataclass(hint):
         return _parse(hint, value, where, f"{key}.")
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
@@ -154,7 +153,7 @@ def _number(value: Any) -> Any:
 
 def _tuple(kinds: tuple[Any, ...], value: Any, where: str, key: str) -> tuple[Any, ...]:
     repeated = kinds[-1] is Ellipsis
-    if not isinstance(value, list | tuple) or not (repeated or len(value) == len(kinds)):
+    if not isinstance(value, (list, tuple)) or not (repeated or len(value) == len(kinds)):
         raise TrainingError(f"{where}: '{key}' is a list{'' if repeated else f' of {len(kinds)}'}, not {value!r}")
     members = [kinds[0]] * len(value) if repeated else kinds
     return tuple(_value(kind, item, where, f"{key}[{i}]") for i, (kind, item) in enumerate(zip(members, value)))
