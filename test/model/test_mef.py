@@ -11,14 +11,15 @@ from training.model.mef import MultiScaleEmbedding, WideConv2d, projection_dims 
 @pytest.mark.parametrize(
     ("dim", "kernels", "expected"),
     [
-        (96, (4, 8, 16, 32), (52, 24, 12, 8)),
-        (192, (2, 4), (128, 64)),
-        (768, (2, 4), (512, 256)),
+        (96, (4, 8, 16, 32), (48, 24, 12, 12)),
+        (192, (2, 4), (96, 96)),
+        (768, (2, 4), (384, 384)),
         (32, (4, 8, 16, 32), (16, 8, 4, 4)),
         (96, (4,), (96,)),
+        (192, (2, 4, 8), (96, 48, 48)),
     ],
 )
-def test_projection_widths_are_inverse_to_the_kernel_size(dim, kernels, expected):
+def test_projection_widths_halve_and_the_last_repeats(dim, kernels, expected):
     assert projection_dims(dim, kernels) == expected
 
 
@@ -57,8 +58,16 @@ def test_a_wide_convolution_is_the_convolution_itself(kernel):
     torch.testing.assert_close(wide(images), plain(images))
 
 
-def test_embeddings_are_normalised_and_quartered_in_number_by_later_stages():
-    layer = MultiScaleEmbedding(96, 192, STAGE_KERNELS[1], STAGE_STRIDES[1])
-    embeddings = layer(torch.randn(2, 56, 56, 96))
-    assert embeddings.shape == (2, 28, 28, 192)
-    torch.testing.assert_close(embeddings.mean(dim=3), torch.zeros(2, 28, 28), atol=1e-5, rtol=0)
+def test_embeddings_of_an_image_are_normalised():
+    layer = MultiScaleEmbedding(3, 96, STAGE_KERNELS[0], STAGE_STRIDES[0])
+    embeddings = layer(torch.randn(2, 64, 64, 3))
+    torch.testing.assert_close(embeddings.mean(dim=3), torch.zeros(2, 16, 16), atol=1e-5, rtol=0)
+
+
+def test_later_stages_normalise_what_they_embed_and_quarter_the_number():
+    torch.manual_seed(0)
+    layer = MultiScaleEmbedding(16, 32, STAGE_KERNELS[1], STAGE_STRIDES[1], norm_first=True)
+    features = torch.randn(2, 8, 8, 16)
+    embeddings = layer(features)
+    assert embeddings.shape == (2, 4, 4, 32)
+    torch.testing.assert_close(layer(3 * features + 5), embeddings)

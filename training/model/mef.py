@@ -6,24 +6,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-CHANNEL_UNIT = 4
-"""Projection widths are multiples of this, so that vector units of CPU and GPU are filled."""
 WIDE_STRIDES = 4
 """A kernel of this many strides or more is computed by WideConv2d."""
 
 
 def projection_dims(dim: int, kernels: tuple[int, ...]) -> tuple[int, ...]:
-    """Share `dim` channels among `kernels`, inversely proportional to the kernel size.
+    """Share `dim` channels among `kernels`, given in ascending order.
 
-    Widths are rounded to multiples of CHANNEL_UNIT (at least one unit each) and sum to `dim`; the smallest kernel takes
-    what the rounding leaves over. 96 over kernels 4, 8, 16, 32 is 52, 24, 12, 8.
+    "Inversely proportional to the kernel size" (section 3.2): each kernel gets half the channels of the one before,
+    which is half its size. The shares 1/2, 1/4, .. leave over what the last is given once more, so that the two largest
+    kernels have equal widths and all widths sum to `dim`: 96 over kernels 4, 8, 16, 32 is 48, 24, 12, 12. This is the
+    layout of CrossFormer (Wang et al., ICLR 2022), whose ImageNet weights therefore fit.
     """
-    inverse = [1 / kernel for kernel in kernels]
-    units = [max(1, round(dim * share / sum(inverse) / CHANNEL_UNIT)) for share in inverse]
-    widths = [CHANNEL_UNIT * count for count in units]
-    smallest = kernels.index(min(kernels))
-    widths[smallest] += dim - sum(widths)
-    return tuple(widths)
+    last = len(kernels) - 1
+    return tuple(dim // 2 ** min(index + 1, last) for index in range(len(kernels)))
 
 
 class WideConv2d(nn.Conv2d):
@@ -53,23 +49,32 @@ def projection(in_channels: int, width: int, kernel: int, stride: int) -> nn.Con
 
 
 class MultiScaleEmbedding(nn.Module):
-    """Convolve with several kernel sizes at one stride, concatenate, normalise.
+    """Convolve with several kernel sizes at one stride and concatenate.
 
     Every kernel is padded so that its patches share their centres: kernel k at stride s is padded by (k - s) / 2 and
-    gives the same H/s x W/s grid as any other.
+    gives the same H/s x W/s grid as any other. LayerNorm follows the convolutions of an image, and precedes those of a
+    map of features (`norm_first`), as in CrossFormer; the paper names none.
     """
 
-    def __init__(self, in_channels: int, dim: int, kernels: tuple[int, ...], stride: int) -> None:
+    def __init__(
+        self, in_channels: int, dim: int, kernels: tuple[int, ...], stride: int, norm_first: bool = False
+    ) -> None:
         super().__init__()
         self.projections = nn.ModuleList(
             projection(in_channels, width, kernel, stride)
             for kernel, width in zip(kernels, projection_dims(dim, kernels))
         )
-        self.norm = nn.LayerNorm(dim)
+        self.norm_first = norm_first
+        self.norm = nn.LayerNorm(in_channels if norm_first else dim)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map or image [B, H, W, C_in] to embeddings [B, H/s, W/s, dim]."""
-        planes = x.permute(0, 3, 1, 2)
-        embeddings = torch.cat([convolve(planes) for convolve in self.projections], dim=1)
-        normalised: Tensor = self.norm(embeddings.permute(0, 2, 3, 1))
+        if self.norm_first:
+            return self.convolve(self.norm(x))
+        normalised: Tensor = self.norm(self.convolve(x))
         return normalised
+
+    def convolve(self, x: Tensor) -> Tensor:
+        """Every kernel over [B, H, W, C_in], side by side in [B, H/s, W/s, dim]."""
+        planes = x.permute(0, 3, 1, 2)
+        return torch.cat([projection(planes) for projection in self.projections], dim=1).permute(0, 2, 3, 1)

@@ -13,5 +13,5 @@ def make_stage(config: MiftConfig, index: int) -> nn.Sequential:
     """MEF and its GLRA blocks; [B, H, W, C] to [B, H/s, W/s, dims[index]]."""
     in_channels = config.dims[index - 1] if index else 3
     dim, heads, size = config.dims[index], config.heads[index], min(config.group, config.sides[index])
-    embedding = MultiScaleEmbedding(in_channels, dim, STAGE_KERNELS[index], STAGE_STRIDES[index])
+    embedding = MultiScaleEmbedding(in_channels, dim, STAGE_KERNELS[index], STAGE_STRIDES[index], norm_first=index > 0)
     return nn.Sequential(embedding, *(GlraBlock(dim, heads, size) for _ in range(config.depths[index] // 2)))
