@@ -26,7 +26,7 @@ def info_nce(queries: Tensor, gallery: Tensor, scale: Tensor, label_smoothing: f
     return 0.5 * (forth + back)
 
 
-class PairLoss(nn.Module):
+class InfoNce(nn.Module):
     """InfoNCE on the embedding plus, with a small weight, the mean of the same loss on each branch."""
 
     def __init__(self, branch_weight: float, label_smoothing: float) -> None:
@@ -35,14 +35,22 @@ class PairLoss(nn.Module):
         self.label_smoothing = label_smoothing
         self.log_scale = nn.Parameter(torch.tensor(math.log(1.0 / INITIAL_TEMPERATURE)))
 
-    def forward(self, queries: Tensor, gallery: Tensor) -> Tensor:
-        """Scalar loss of two sets of branches [B, K, d], row i of both from the same place."""
-        scale = self.log_scale.exp().clamp(max=LARGEST_LOGIT_SCALE)
-        whole = info_nce(join_branches(queries), join_branches(gallery), scale, self.label_smoothing)
+    @property
+    def scale(self) -> Tensor:
+        """What multiplies the cosines: one over the temperature, bounded as in CLIP so that no pair takes it all."""
+        return self.log_scale.exp().clamp(max=LARGEST_LOGIT_SCALE)
+
+    def forward(self, satellite: Tensor, drone: Tensor) -> Tensor:
+        """Scalar loss of two views [B, K, d], row i of both from the same place."""
+        scale = self.scale
+        whole = info_nce(join_branches(drone), join_branches(satellite), scale, self.label_smoothing)
         if self.branch_weight == 0.0:
             return whole
         pairs = zip(
-            functional.normalize(queries, dim=2).unbind(1), functional.normalize(gallery, dim=2).unbind(1), strict=True
+            functional.normalize(drone, dim=2).unbind(1), functional.normalize(satellite, dim=2).unbind(1), strict=True
         )
         parts = [info_nce(a, b, scale, self.label_smoothing) for a, b in pairs]
         return whole + self.branch_weight * torch.stack(parts).mean()
+
+
+PairLoss = InfoNce
