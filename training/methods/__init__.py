@@ -1,0 +1,1 @@
+"""The methods of Table 3, each a small head or partition on the common trunk."""
