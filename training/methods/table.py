@@ -30,7 +30,7 @@ METHODS: dict[str, Method] = {
         "training.methods.instance:LcmNetwork",
         IDENTITY,
         3,
-        "Ding et al. 2020: cross-entropy, satellite images expanded",
+        "Ding et al. 2020: cross-entropy, satellites expanded",
     ),
     "lpn": Method(
         "training.methods.lpn:LpnNetwork", LossSpec(identity=4.0), 1, "LPN, train.py: cross-entropy summed over 4 rings"
