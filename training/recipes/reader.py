@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from mift_ros.errors import TrainingError
-from training.recipes.data_schema import MultiviewSpec, OrthophotosSpec
+from training.recipes.rules import rules
 from training.recipes.schema import Recipe
 
 
@@ -32,61 +32,11 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 
 def parse_recipe(raw: dict[str, Any], where: str) -> Recipe:
     """A Recipe from plain values; raises TrainingError for unknown, missing, mistyped and impossible ones."""
-    recipe: Recipe = _parse(Recipe, raw, where, "")
-    for holds, message in _rules(recipe):
+    recipe: Recipe = parse_values(Recipe, raw, where)
+    for holds, message in rules(recipe):
         if not holds:
             raise TrainingError(f"{where}: {message}")
     return recipe
-
-
-def _rules(recipe: Recipe) -> tuple[tuple[bool, str], ...]:
-    data, loss, optimizer, batch = recipe.data, recipe.loss, recipe.optimizer, recipe.batch
-    return (
-        ((data.orthophotos is None) != (data.multiview is None), "data: give orthophotos or multiview"),
-        ((recipe.steps > 0) != (recipe.epochs > 0), "give steps or epochs"),
-        (data.multiview is not None or recipe.steps > 0, "epochs: orthophotos have none, give steps"),
-        (loss.triplet + loss.identity + loss.infonce > 0, "loss: give one of triplet, identity, infonce a weight"),
-        (min(loss.triplet, loss.identity, loss.infonce, loss.branch_weight) >= 0, "loss: a weight is not negative"),
-        (loss.margin >= 0, "loss.margin: not negative"),
-        (
-            loss.infonce == 0 or batch.per_class == 1,
-            "batch.per_class: 1 with infonce, whose rows are distinct",
-        ),
-        (loss.identity == 0 or data.multiview is not None, "loss.identity: orthophotos have no classes"),
-        (batch.classes >= 2, "batch.classes: at least 2, a loss needs negatives"),
-        (batch.per_class >= 1, "batch.per_class: at least 1"),
-        (1 <= batch.accumulate <= batch.classes // 2, "batch.accumulate: at least 2 classes a backward pass"),
-        (recipe.precision in ("float32", "bfloat16"), "precision: float32 or bfloat16"),
-        (0 <= optimizer.ema_decay < 1, "optimizer.ema_decay: from 0 to below 1"),
-        (optimizer.learning_rate > 0, "optimizer.learning_rate: above 0"),
-        (recipe.evaluation.places >= 2, "evaluation.places: at least 2"),
-        (recipe.evaluation.every_steps >= 1, "evaluation.every_steps: at least 1"),
-        *(_orthophoto_rules(data.orthophotos) if data.orthophotos else ()),
-        *(_multiview_rules(data.multiview) if data.multiview else ()),
-    )
-
-
-def _orthophoto_rules(data: OrthophotosSpec) -> tuple[tuple[bool, str], ...]:
-    views = data.views
-    return (
-        (bool(data.sources), "data.orthophotos.sources: give at least one"),
-        (all(source.share >= 0 for source in data.sources), "data.orthophotos.sources: a share is not negative"),
-        (0 < views.side_m[0] <= views.side_m[1], "data.orthophotos.views.side_m: 0 < smallest <= largest"),
-        (views.finest_gsd_m > 0, "data.orthophotos.views.finest_gsd_m: above 0"),
-        (0 <= views.gentle_start <= 1, "data.orthophotos.views.gentle_start: from 0 to 1"),
-    )
-
-
-def _multiview_rules(data: MultiviewSpec) -> tuple[tuple[bool, str], ...]:
-    augment = data.augment
-    shares = (augment.flip, augment.flip_together, augment.colour, augment.focus, augment.jpeg, augment.dropout)
-    return (
-        (all(0 <= share <= 1 for share in shares), "data.multiview.augment: probabilities are from 0 to 1"),
-        (0 <= augment.crop < 1 and 0 <= augment.satellite_shift < 1, "data.multiview.augment: shares below 1"),
-        (0 <= data.hard_share <= 1, "data.multiview.hard_share: from 0 to 1"),
-        (data.neighbours >= 1, "data.multiview.neighbours: at least 1"),
-        (data.hard_after_epochs >= 1, "data.multiview.hard_after_epochs: at least 1"),
-    )
 
 
 def _apply(raw: dict[str, Any], override: str) -> None:
@@ -105,7 +55,8 @@ def _apply(raw: dict[str, Any], override: str) -> None:
         raise TrainingError(f"--set {override}: '{text}' is not a YAML value") from error
 
 
-def _parse(kind: Any, raw: Any, where: str, prefix: str) -> Any:
+def parse_values(kind: Any, raw: Any, where: str, prefix: str = "") -> Any:
+    """A dataclass of type `kind` from plain values; raises TrainingError for unknown, missing and mistyped keys."""
     if not isinstance(raw, dict):
         raise TrainingError(f"{where}: '{prefix.rstrip('.')}' is a mapping, not {type(raw).__name__}")
     hints = typing.get_type_hints(kind)
@@ -123,7 +74,7 @@ def _value(hint: Any, value: Any, where: str, key: str) -> Any:
     if type(None) in typing.get_args(hint):
         return None if value is None else _value(typing.get_args(hint)[0], value, where, key)
     if is_dataclass(hint):
-        return _parse(hint, value, where, f"{key}.")
+        return parse_values(hint, value, where, f"{key}.")
     if isinstance(hint, type) and issubclass(hint, enum.Enum):
         return _choice(hint, value, where, key)
     if typing.get_origin(hint) is tuple:

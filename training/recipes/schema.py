@@ -24,9 +24,10 @@ class BatchSpec:
 class LossSpec:
     """Weights of the terms; a term of weight 0 is not computed.
 
-    triplet: Eq. 4 with margin, on every branch, between views only; hardest: of each anchor the hardest negative
-    instead of the mean over all; identity: cross-entropy of one classifier per branch over the training classes;
-    infonce: symmetric, on the embedding, plus branch_weight times its mean over the branches.
+    triplet: Eq. 4 with margin, on every branch, between views only; hardest: of each anchor the hardest positive and
+    negative instead of the mean over all; identity: cross-entropy of one classifier per branch over the training
+    classes; infonce: symmetric, on the embedding, plus branch_weight times its mean over the branches, with
+    label_smoothing.
     """
 
     triplet: float = 0.0
@@ -48,7 +49,8 @@ class OptimizerKind(str, enum.Enum):
 @dataclass(frozen=True)
 class OptimizerSpec:
     """Update rule with its rates; backbone_learning_rate is that of the stages (0: learning_rate), which hold the
-    initial weights; clip_norm 0: no clipping; ema_decay 0: no moving average, the weights themselves are kept.
+    initial weights; momentum: of SGD; clip_norm 0: no clipping; ema_decay 0: no moving average, the weights themselves
+    are kept.
     """
 
     kind: OptimizerKind = OptimizerKind.ADAMW
