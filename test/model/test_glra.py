@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="the network needs PyTorch")
 
-from training.model.glra import GlraBlock, GroupAttention, Range, RangeAttention, relative_index  # noqa: E402
+from training.model.glra import Range, RangeAttention  # noqa: E402
+from training.model.position import relative_index  # noqa: E402
 
 MAP = torch.arange(16).reshape(1, 4, 4, 1)
 """The 4 x 4 map of Fig. 6, its tokens numbered row by row."""
@@ -43,18 +44,14 @@ def test_a_token_is_heard_by_its_own_group_only(attention_range):
     assert moved.flatten().nonzero().flatten().tolist() == group.tolist()
 
 
-def test_a_block_of_both_ranges_lets_every_token_hear_every_other():
+def test_both_ranges_in_turn_let_every_token_hear_every_other():
     torch.manual_seed(0)
-    block = GlraBlock(8, 2, 2)
+    layers = torch.nn.Sequential(RangeAttention(8, 2, 2, Range.LOCAL), RangeAttention(8, 2, 2, Range.GLOBAL))
     tokens = torch.randn(1, 4, 4, 8)
     changed = tokens.clone()
     changed[0, 0, 0] += torch.randn(8)
     with torch.no_grad():
-        assert (block(tokens) != block(changed)).any(dim=3).all()
-
-
-def test_a_block_is_local_first_then_global():
-    assert [layer.range for layer in GlraBlock(8, 2, 2)] == [Range.LOCAL, Range.GLOBAL]
+        assert (layers(tokens) != layers(changed)).any(dim=3).all()
 
 
 def test_position_bias_depends_on_the_offset_between_two_tokens_only():
@@ -64,9 +61,9 @@ def test_position_bias_depends_on_the_offset_between_two_tokens_only():
 
 def test_attention_is_softmax_of_scaled_products_plus_bias():
     torch.manual_seed(0)
-    attention = GroupAttention(8, 2, 2).double()
-    tokens = torch.randn(3, 4, 8, dtype=torch.float64)
-    query, key, value = attention.qkv(tokens).reshape(3, 4, 3, 2, 4).permute(2, 0, 3, 1, 4)
-    logits = torch.einsum("ghnd,ghmd->ghnm", query, key) / 4**0.5 + attention.position_bias()
-    mixed = torch.einsum("ghnm,ghmd->gnhd", logits.softmax(dim=3), value).reshape(3, 4, 8)
-    torch.testing.assert_close(attention(tokens), attention.projection(mixed))
+    layer = RangeAttention(8, 2, 2, Range.LOCAL).double()
+    tokens = torch.randn(3, 2, 2, 8, dtype=torch.float64)
+    query, key, value = layer.attention.qkv(tokens).reshape(3, 4, 3, 2, 4).permute(2, 0, 3, 1, 4)
+    logits = torch.einsum("ghnd,ghmd->ghnm", query, key) / 4**0.5 + layer.bias.table[:, relative_index(2)]
+    mixed = torch.einsum("ghnm,ghmd->gnhd", logits.softmax(dim=3), value).reshape(3, 2, 2, 8)
+    torch.testing.assert_close(layer(tokens), layer.attention.projection(mixed))

@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 
 STAGE_STRIDES = (4, 2, 2, 2)
 STAGE_KERNELS = ((4, 8, 16, 32), (2, 4), (2, 4), (2, 4))
 """Convolution kernels of the four embedding layers: row 3 of Table 5, the best of the ablation."""
+
+
+class AttentionKind(str, enum.Enum):
+    """What the layers of every stage are made of: the rows of Tables 6 and 8."""
+
+    GLRA = "glra"
+    """Global-local range attention, the paper's."""
+    SWIN = "swin"
+    """Windows, shifted in every other layer."""
+    PVT = "pvt"
+    """Every token to a coarser copy of the map."""
+    MHA = "mha"
+    """Every token to every other."""
+
+    @property
+    def needs_position(self) -> bool:
+        """Whether the kind has no position of its own, so that each map of tokens gets a learned one."""
+        return self in (AttentionKind.PVT, AttentionKind.MHA)
 
 
 @dataclass(frozen=True)
@@ -16,6 +35,7 @@ class MiftConfig:
     `depths` counts attention layers, alternately local and global, hence even. `group` is the side of an attention
     group in tokens, at most the stage's own side. `fusion_widths` are the channels after MFF's 1x1 reductions.
     `head_dim` is the width of one branch; the embedding joins the global branch and `regions` region branches.
+    `kernels` are those of the embedding layers, ascending; `drop_path` the rate of stochastic depth at the last layer.
     """
 
     variant: str
@@ -27,6 +47,9 @@ class MiftConfig:
     fusion_widths: tuple[int, int, int, int]
     head_dim: int
     regions: int = 3
+    kernels: tuple[tuple[int, ...], ...] = STAGE_KERNELS
+    attention: AttentionKind = AttentionKind.GLRA
+    drop_path: float = 0.0
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -60,6 +83,17 @@ VARIANTS: dict[str, MiftConfig] = {
             heads=(1, 2, 4, 6),
             group=8,
             fusion_widths=(12, 12, 24, 96),
+            head_dim=64,
+        ),
+        # For comparisons that a CPU runs in minutes (training/tables), not for flying.
+        MiftConfig(
+            variant="mift_pico",
+            input_size=96,
+            dims=(16, 32, 64, 128),
+            depths=(2, 2, 2, 2),
+            heads=(1, 2, 4, 8),
+            group=6,
+            fusion_widths=(8, 8, 16, 64),
             head_dim=64,
         ),
     )

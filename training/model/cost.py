@@ -24,10 +24,11 @@ class PartCost:
 def parts(model: Mift) -> dict[str, list[str]]:
     """Name of each part with the paths of the modules it is made of."""
     named: dict[str, list[str]] = {}
+    kind = model.config.attention.name
     for index, stage in enumerate(model.stages):
         assert isinstance(stage, nn.Sequential)
         named[f"stage {index + 1} MEF"] = [f"stages.{index}.0"]
-        named[f"stage {index + 1} GLRA"] = [f"stages.{index}.{layer}" for layer in range(1, len(stage))]
+        named[f"stage {index + 1} {kind}"] = [f"stages.{index}.{layer}" for layer in range(1, len(stage))]
     named["MFF"] = ["fusion"]
     named["heads"] = ["global_head", *(f"region_heads.{index}" for index in range(len(model.region_heads)))]
     return named
