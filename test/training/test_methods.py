@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from training.methods.heat_parts import equal_parts  # noqa: E402
 from training.methods.lpn import RINGS, pool_rings, ring_labels  # noqa: E402
 from training.methods.table import METHODS  # noqa: E402
 from training.model.config import MiftConfig  # noqa: E402
+from training.model.mift import Mift  # noqa: E402
 from training.model.network import Network  # noqa: E402
 
 TINY = MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 1, 1), 2, (4, 4, 8, 8), 8)
@@ -121,3 +123,9 @@ def test_gem_of_patches_without_a_positive_value_is_finite_and_so_is_its_gradien
     pool, patches = GemPool(), torch.full((1, 4, 2), -1.0, requires_grad=True)
     pool(patches).sum().backward()
     assert patches.grad.isfinite().all() and pool.power.grad.isfinite()
+
+
+def test_one_region_is_the_global_feature_alone_as_in_fig_13():
+    torch.manual_seed(0)
+    network = Mift(replace(TINY, regions=1))
+    assert network(torch.randn(2, 3, 64, 64)).shape == (2, network.config.embedding_dim) == (2, TINY.head_dim)

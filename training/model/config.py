@@ -57,9 +57,14 @@ class MiftConfig:
         return tuple(self.input_size // stride for stride in (4, 8, 16, 32))
 
     @property
+    def region_branches(self) -> int:
+        """Branches beside the global one: none for one region, as in Fig. 13, since it is the whole map."""
+        return self.regions if self.regions > 1 else 0
+
+    @property
     def embedding_dim(self) -> int:
-        """Length of the embedding: (1 + regions) * head_dim."""
-        return (1 + self.regions) * self.head_dim
+        """Length of the embedding: (1 + region_branches) * head_dim."""
+        return (1 + self.region_branches) * self.head_dim
 
 
 VARIANTS: dict[str, MiftConfig] = {

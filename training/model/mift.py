@@ -21,15 +21,15 @@ class Mift(Network):
     method = "mift"
 
     def __init__(self, config: MiftConfig) -> None:
-        super().__init__(config, 1 + config.regions)
+        super().__init__(config, 1 + config.region_branches)
         self.fusion = MultiScaleFusion(config.dims, config.fusion_widths)
         self.global_head = BottleneckHead(sum(config.fusion_widths), config.head_dim)
         self.region_heads = nn.ModuleList(
-            BottleneckHead(config.dims[3], config.head_dim) for _ in range(config.regions)
+            BottleneckHead(config.dims[3], config.head_dim) for _ in range(config.region_branches)
         )
 
     def describe(self, stages: list[Tensor]) -> Tensor:
-        """Branches [B, 1 + regions, head_dim] of the outputs of `features`."""
+        """Branches [B, 1 + region_branches, head_dim] of the outputs of `features`."""
         whole = self.global_head(self.fusion(stages).mean(dim=(1, 2)))
         regions = region_features(stages[-1].flatten(1, 2), self.config.regions)
         parts = [head(regions[:, index]) for index, head in enumerate(self.region_heads)]
