@@ -13,14 +13,14 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from mift_ros.errors import ExportError
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
-from training.model.mift import Mift
+from training.model.network import Network
 
 OPSET = 18
 """LayerNormalization needs 17; TensorRT 10 reads up to 22."""
 INPUT, OUTPUT = "images", "embedding"
 
 
-def to_onnx(model: Mift, identity: ModelIdentity) -> onnx.ModelProto:
+def to_onnx(model: Network, identity: ModelIdentity) -> onnx.ModelProto:
     """The network as a checked ONNX model: images [batch, 3, S, S] float32 to embedding [batch, D] float32.
 
     The position bias tables become constants and batch normalisation folds into the convolutions.
@@ -41,7 +41,7 @@ def to_onnx(model: Mift, identity: ModelIdentity) -> onnx.ModelProto:
     return proto
 
 
-def _export(model: Mift) -> onnx.ModelProto:
+def _export(model: Network) -> onnx.ModelProto:
     size = model.config.input_size
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     # The exporter cannot follow the memory layout of the fused CPU kernel of attention: export plain products.

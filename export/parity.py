@@ -10,7 +10,7 @@ import onnxruntime
 import torch
 
 from mift_ros.errors import ExportError
-from training.model.mift import Mift
+from training.model.network import Network
 
 BATCHES = (1, 2, 7)
 MAX_DIFFERENCE = 1e-4
@@ -32,7 +32,7 @@ class Parity:
         return self.max_difference <= MAX_DIFFERENCE and self.min_cosine >= MIN_COSINE
 
 
-def compare(model: Mift, proto: onnx.ModelProto, batches: tuple[int, ...] = BATCHES) -> list[Parity]:
+def compare(model: Network, proto: onnx.ModelProto, batches: tuple[int, ...] = BATCHES) -> list[Parity]:
     """Run the same seeded noise images through both, on the CPU, at each batch size."""
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     size = model.config.input_size

@@ -9,10 +9,11 @@ import torch
 from mift_ros.errors import ExportError
 from mift_ros.inference.embedder import ModelIdentity
 from training.checkpoint import identify, load_weights, read_identity
-from training.model.mift import VARIANTS, Mift, build
+from training.model.mift import VARIANTS, build
+from training.model.network import Network
 
 
-def load(weights: str, seed: int) -> tuple[Mift, ModelIdentity]:
+def load(weights: str, seed: int) -> tuple[Network, ModelIdentity]:
     """The network and its identity: `weights` is a checkpoint file, or a variant's name for untrained, seeded weights.
 
     Raises:

@@ -6,12 +6,15 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="the network needs PyTorch")
 
+from safetensors import safe_open  # noqa: E402
 from safetensors.torch import load_file, save_file  # noqa: E402
 
 from mift_ros.errors import TrainingError  # noqa: E402
 from mift_ros.inference.embedder import METADATA_KEY  # noqa: E402
-from training.checkpoint import identify, load_weights, read_identity, save_weights, weights_sha256  # noqa: E402
+from training.checkpoint import CONFIG_KEY, identify, load_weights, read_identity, save_weights, weights_sha256  # noqa: E402
+from training.model.build import build_network  # noqa: E402
 from training.model.mift import build  # noqa: E402
+from training.recipes.schema import NetworkSpec  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -66,10 +69,10 @@ def test_weights_changed_after_saving_are_refused(checkpoint):
 
 def test_weights_of_another_shape_are_refused(network, checkpoint):
     state = {"global_head.0.bias": torch.zeros(3)}
-    identity = (
-        identify(network, "a recipe").to_json().replace(weights_sha256(network.state_dict()), weights_sha256(state))
-    )
-    save_file(state, checkpoint, metadata={METADATA_KEY: identity})
+    with safe_open(checkpoint, framework="pt") as file:
+        metadata = file.metadata()
+    metadata[METADATA_KEY] = metadata[METADATA_KEY].replace(weights_sha256(network.state_dict()), weights_sha256(state))
+    save_file(state, checkpoint, metadata=metadata)
     with pytest.raises(TrainingError, match="does not fit mift_nano of this version"):
         load_weights(checkpoint)
 
@@ -89,3 +92,27 @@ def test_a_file_without_identity_is_refused(tmp_path):
     save_file({"x": torch.zeros(1)}, tmp_path / "x.safetensors")
     with pytest.raises(TrainingError, match="has no MIFT identity"):
         load_weights(tmp_path / "x.safetensors")
+
+
+def test_a_file_without_the_sizes_of_its_network_is_refused(network, checkpoint):
+    save_file(network.state_dict(), checkpoint, metadata={METADATA_KEY: identify(network, "a recipe").to_json()})
+    with pytest.raises(TrainingError, match="has no sizes of its network"):
+        load_weights(checkpoint)
+
+
+def test_sizes_that_are_none_are_refused(network, checkpoint):
+    metadata = {METADATA_KEY: identify(network, "a recipe").to_json(), CONFIG_KEY: '{"variant": 3}'}
+    save_file(network.state_dict(), checkpoint, metadata=metadata)
+    with pytest.raises(TrainingError, match=r"weights\.safetensors: missing key|'variant' is str, not 3"):
+        load_weights(checkpoint)
+
+
+def test_an_ablation_builds_the_network_its_weights_are_of(tmp_path):
+    changes = NetworkSpec(attention="pvt", kernels=((4,), (2,), (2,), (2,)), regions=2)
+    network = build_network("mift_nano", changes=changes).eval()
+    save_weights(tmp_path / "weights.safetensors", network, "a recipe")
+    loaded = load_weights(tmp_path / "weights.safetensors")
+    assert loaded.config == network.config and loaded.config.regions == 2
+    images = torch.randn(2, 3, 128, 128)
+    with torch.no_grad():
+        assert torch.equal(loaded(images), network(images))

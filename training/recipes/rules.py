@@ -49,6 +49,7 @@ def _batch_rules(batch: BatchSpec, loss: LossSpec) -> Rules:
         (batch.per_class >= 1, "batch.per_class: at least 1"),
         (loss.infonce == 0 or batch.per_class == 1, "batch.per_class: 1 with infonce, whose rows are distinct"),
         (1 <= batch.accumulate <= batch.classes // 2, "batch.accumulate: at least 2 classes a backward pass"),
+        (batch.accumulate < 1 or batch.classes % batch.accumulate == 0, "batch.accumulate: divides batch.classes"),
     )
 
 
