@@ -22,8 +22,8 @@ def make_optimizer(network: Network, loss: nn.Module, recipe: Recipe) -> Optimiz
 
     SGD decays every parameter, norms and biases too, and looks ahead after Nesterov: the paper gives momentum and
     decay alone (section 4.2), the code family of the released MIFT does both (FSRA, optimizers/make_optimizer.py).
-    AdamW decays matrices and kernels, not biases, norms and tables of position bias. The temperature, the only scalar,
-    never decays.
+    AdamW decays the weights of linear layers and convolutions, not biases, norms and tables of position bias. The
+    temperature, the only scalar, never decays.
     """
     spec = recipe.optimizer
     groups = _groups(network, loss, spec)
@@ -55,4 +55,4 @@ def _groups(network: Network, loss: nn.Module, spec: OptimizerSpec) -> list[dict
 def _decays(name: str, parameter: nn.Parameter, kind: OptimizerKind) -> bool:
     if kind is OptimizerKind.SGD:
         return parameter.ndim > 0
-    return parameter.ndim > 1 and not name.rpartition(".")[2].startswith("bias")
+    return parameter.ndim > 1 and name.endswith(".weight")
