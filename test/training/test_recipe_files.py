@@ -23,6 +23,10 @@ def test_every_recipe_is_valid_and_named_like_its_file(path: Path) -> None:
     assert parse_recipe(recipe.to_dict(), "here") == recipe
 
 
+def test_a_shipped_recipe_is_found_by_its_name() -> None:
+    assert load_recipe(Path("paper")) == load_recipe(RECIPES / "paper.yaml")
+
+
 def test_first_weights_hold_out_whole_places() -> None:
     recipe = load_recipe(RECIPES / "first_weights.yaml")
     assert recipe.data.orthophotos is not None

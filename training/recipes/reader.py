@@ -14,13 +14,20 @@ from mift_ros.errors import TrainingError
 from training.recipes.rules import rules
 from training.recipes.schema import Recipe
 
+SHIPPED = {path.stem: path for path in sorted(Path(__file__).parent.glob("*.yaml"))}
+"""Recipes that come with the package, by name."""
+
 
 def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
-    """Read a recipe and apply `key.subkey=value` overrides; raises TrainingError naming the file and the key."""
+    """Read a recipe and apply `key.subkey=value` overrides; raises TrainingError naming the file and the key.
+
+    path: a YAML file, or the name of a shipped recipe.
+    """
+    path = SHIPPED.get(str(path), path)
     try:
         raw = yaml.safe_load(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise TrainingError(f"{path}: no such recipe; see training/recipes") from error
+        raise TrainingError(f"{path}: no such recipe; give a file or one of {', '.join(SHIPPED)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise TrainingError(f"{path}: the recipe cannot be read ({' '.join(str(error).split())})") from error
     if not isinstance(raw, dict):
