@@ -73,7 +73,7 @@ def test_a_file_that_is_no_recipe_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_missing_recipe_and_malformed_override() -> None:
-    with pytest.raises(TrainingError, match="no such recipe; give a file or one of .*infonce"):
+    with pytest.raises(TrainingError, match=r"no such recipe; give a file or one of .*infonce"):
         load_recipe(Path("nowhere.yaml"))
     with pytest.raises(TrainingError, match="write key=value"):
         load_recipe(SHIPPED, ("steps",))
