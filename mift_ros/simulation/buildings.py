@@ -36,10 +36,10 @@ class Building(NamedTuple):
         """Corners [4, 2], `margin_m` outside the walls."""
         half = np.array([self.length_m, self.width_m]) / 2 + margin_m
         signs = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]])
-        return self.centre + (signs * half) @ _axes(self.angle_rad)
+        return self.centre + (signs * half) @ axes(self.angle_rad)
 
 
-def _axes(angle_rad: float) -> Points:
+def axes(angle_rad: float) -> Points:
     """Unit vectors along length and width as rows."""
     c, s = np.cos(angle_rad), np.sin(angle_rad)
     return np.array([[c, s], [-s, c]])
@@ -57,11 +57,13 @@ def raise_building(canvas: Canvas, building: Building, roof: Material, rng: np.r
     """Paint the roof, set its heights, and draw its courses of tiles or seams."""
     window = canvas.window(building.centre, np.hypot(building.length_m, building.width_m) / 2)
     offsets = np.stack([window.east_m, window.north_m], axis=-1) - building.centre
-    along, across = np.moveaxis(offsets @ _axes(building.angle_rad).T, -1, 0)
+    along, across = np.moveaxis(offsets @ axes(building.angle_rad).T, -1, 0)
     inside = (abs(along) <= building.length_m / 2) & (abs(across) <= building.width_m / 2)
     heights = building.eaves_m + _roof_height(building, along, across)
     canvas.material[window.rows, window.cols][inside] = canvas.add(roof)
     canvas.height_m[window.rows, window.cols][inside] = heights[inside]
+    canvas.buildings.append(building)
+    canvas.building[window.rows, window.cols][inside] = len(canvas.buildings)
     period = rng.uniform(1.1, 2.4)
     seams = 7.0 * np.sign(np.sin(2 * np.pi * (along if building.roof is Roof.FLAT else across) / period))
     canvas.detail[window.rows, window.cols][inside] = seams[inside].astype(np.int8)

@@ -17,13 +17,16 @@ GROUND_STEPS, CONVERGED_M = 40, 0.02
 """Iterations to the terrain at most: each shrinks the error by slope times tangent of the view angle."""
 LAYERS = 12
 """Heights above the terrain at which a ray is tested for roofs and trees."""
+HALVINGS = 0
+"""Times the interval between two such heights is halved to find a wall; without, it is found by interpolation."""
 
 
 class SceneCamera:
-    """Renders a scene for one camera model."""
+    """Renders a scene for one camera model; more layers and halvings draw walls straighter and take longer."""
 
-    def __init__(self, scene: Scene, camera: CameraModel) -> None:
+    def __init__(self, scene: Scene, camera: CameraModel, layers: int = LAYERS, halvings: int = HALVINGS) -> None:
         self._scene, self._camera = scene, camera
+        self._layers, self._halvings = layers, halvings
         rows, cols = np.mgrid[: camera.height, : camera.width]
         pixels = np.stack([cols, rows], axis=-1).reshape(-1, 2).astype(float)
         self._rays = camera.rays(pixels).reshape(camera.height, camera.width, 3)
@@ -61,17 +64,28 @@ class SceneCamera:
     def _first_hit(self, bundle: _Bundle, ground_m: Field) -> Field:
         """Altitude [H, W] at which each ray first meets the surface, going down through layers above the terrain."""
         hit: Field = ground_m.copy()
+        floor: Field = ground_m.copy()
+        step_m = np.float32(self._tallest_m / self._layers)
         open_rays = np.ones(ground_m.shape, bool)
         before = np.full(ground_m.shape, 1e6, np.float32)
-        for above in np.linspace(self._tallest_m, 0.0, LAYERS + 1, dtype=np.float32):
+        for above in np.linspace(self._tallest_m, 0.0, self._layers + 1, dtype=np.float32):
             level = ground_m + above
             clearance = level - bundle.height(self._scene.surface, level)
             meets = open_rays & (clearance <= 0.0)
             below = clearance[meets] / (clearance[meets] - before[meets])
-            hit[meets] = level[meets] + below * np.float32(self._tallest_m / LAYERS)
+            hit[meets] = level[meets] + below * step_m
+            floor[meets] = level[meets]
             open_rays &= ~meets
             before = np.maximum(clearance, np.float32(1e-6))
-        return hit
+        return self._narrowed(bundle, floor, step_m) if self._halvings else hit
+
+    def _narrowed(self, bundle: _Bundle, floor: Field, step_m: np.float32) -> Field:
+        """The altitude [H, W] at which rays enter the surface, known to be at most `step_m` above `floor`."""
+        for _ in range(self._halvings):
+            step_m = step_m / np.float32(2.0)
+            middle = floor + step_m
+            floor = np.where(middle <= bundle.height(self._scene.surface, middle), middle, floor)
+        return floor
 
 
 class _Bundle:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from mift_ros.simulation.buildings import Building
 
 Points = npt.NDArray[np.float64]
 Rgb = tuple[float, float, float]
@@ -49,17 +52,20 @@ class Canvas:
     """Rasters of a square town; points are metres east and north of its south-west corner.
 
     `material` [S, S] uint16 indexes `materials`; `height_m` is above the terrain; `detail` is added to the brightness.
+    `building` [S, S] uint16 tells whose roof lies there: 0 is none, k is `buildings[k - 1]`.
     """
 
     size_m: float
     gsd_m: float
     materials: list[Material] = field(default_factory=list)
+    buildings: list[Building] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         side = round(self.size_m / self.gsd_m)
         self.material = np.zeros((side, side), np.uint16)
         self.height_m = np.zeros((side, side), np.float32)
         self.detail = np.zeros((side, side), np.int8)
+        self.building = np.zeros((side, side), np.uint16)
         self._kinds = np.zeros(1 << 16, np.uint8)
 
     def add(self, material: Material) -> int:

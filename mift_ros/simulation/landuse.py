@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from mift_ros.simulation.campus import build_campus
 from mift_ros.simulation.canvas import Canvas
 from mift_ros.simulation.country import plant_forest, plant_groups, plant_hedge, plant_orchard, sow
 from mift_ros.simulation.layout import Block
@@ -30,6 +31,9 @@ class LandUse(NamedTuple):
     furnish: Furnish
 
 
+Shares = tuple[tuple[LandUse, float], ...]
+
+
 HOUSES = LandUse(LAWN, _nothing, build_houses)
 FLATS = LandUse(LAWN, _nothing, build_flats)
 HALLS = LandUse(CONCRETE, _nothing, build_halls)
@@ -40,13 +44,32 @@ FOREST = LandUse(GRASS, _nothing, plant_forest)
 ORCHARD = LandUse(MEADOW, _nothing, plant_orchard)
 PASTURE = LandUse(MEADOW, _nothing, plant_groups)
 
-CENTRE = ((HOUSES, 0.42), (FLATS, 0.2), (HALLS, 0.12), (YARDS, 0.1), (PARK, 0.16))
-SUBURB = ((HOUSES, 0.6), (HALLS, 0.08), (YARDS, 0.06), (PARK, 0.1), (FIELD, 0.1), (ORCHARD, 0.06))
-COUNTRY = ((FIELD, 0.56), (FOREST, 0.2), (PASTURE, 0.12), (ORCHARD, 0.07), (HALLS, 0.05))
+CAMPUS = LandUse(LAWN, _nothing, build_campus)
 
 
-def choose_use(block: Block, rng: np.random.Generator) -> LandUse:
+class Character(NamedTuple):
+    """Uses with their shares of the blocks in the built-up middle of a place, around it and outside."""
+
+    centre: Shares
+    suburb: Shares
+    country: Shares
+
+
+TOWN = Character(
+    centre=((HOUSES, 0.42), (FLATS, 0.2), (HALLS, 0.12), (YARDS, 0.1), (PARK, 0.16)),
+    suburb=((HOUSES, 0.6), (HALLS, 0.08), (YARDS, 0.06), (PARK, 0.1), (FIELD, 0.1), (ORCHARD, 0.06)),
+    country=((FIELD, 0.56), (FOREST, 0.2), (PASTURE, 0.12), (ORCHARD, 0.07), (HALLS, 0.05)),
+)
+UNIVERSITY = Character(
+    centre=((CAMPUS, 0.62), (FLATS, 0.08), (HALLS, 0.05), (YARDS, 0.09), (PARK, 0.16)),
+    suburb=((CAMPUS, 0.38), (HOUSES, 0.26), (FLATS, 0.12), (HALLS, 0.06), (YARDS, 0.06), (PARK, 0.12)),
+    country=((FIELD, 0.4), (FOREST, 0.2), (HOUSES, 0.2), (PASTURE, 0.12), (HALLS, 0.08)),
+)
+
+
+def choose_use(block: Block, rng: np.random.Generator, character: Character = TOWN) -> LandUse:
     """Draw a use that suits how built-up the place is."""
-    choices = CENTRE if block.density > 0.6 else SUBURB if block.density > 0.25 else COUNTRY
+    dense, loose = block.density > 0.6, block.density > 0.25
+    choices = character.centre if dense else character.suburb if loose else character.country
     weights = np.array([weight for _, weight in choices])
     return choices[rng.choice(len(choices), p=weights / weights.sum())][0]

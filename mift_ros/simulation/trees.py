@@ -44,6 +44,7 @@ class Nursery:
         canvas.height_m[area][higher] = crown[higher]
         canvas.material[area][higher] = self._materials[self._rng.integers(STAMPS)]
         canvas.detail[area][higher] = 0
+        canvas.building[area][higher] = 0
 
 
 def _crown(rng: np.random.Generator) -> npt.NDArray[np.float32]:

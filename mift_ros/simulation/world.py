@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.errors import SimulationError
+from mift_ros.simulation.buildings import Building
 from mift_ros.simulation.canvas import Canvas, Kind
-from mift_ros.simulation.landuse import choose_use
+from mift_ros.simulation.landuse import TOWN, Character, choose_use
 from mift_ros.simulation.layout import Layout, plan_town
 from mift_ros.simulation.lighting import STRIP, Sun, illumination
 from mift_ros.simulation.materials import GRASS, varied
@@ -36,6 +37,8 @@ class World:
 
     `map_rgb` and `camera_rgb` [S, S, 3] are the ground as the satellite and as the drone see it; `surface_m` [S, S] is
     the height of terrain, buildings and trees above the WGS 84 ellipsoid, `terrain_m` that of the bare ground.
+    `building` [S, S] tells whose roof lies there: 0 is none, k is `buildings[k - 1]`, whose centres are metres east and
+    north of the south-west corner.
     """
 
     map_rgb: Image
@@ -43,10 +46,15 @@ class World:
     surface_m: Field
     terrain_m: Field
     gsd_m: float
+    building: npt.NDArray[np.uint16]
+    buildings: tuple[Building, ...]
 
 
-def make_town(seed: int = 0, size_m: float = 1200.0, gsd_m: float = 0.3) -> World:
-    """Make a town; the same arguments give the same town.
+def make_town(
+    seed: int = 0, size_m: float = 1200.0, gsd_m: float = 0.3, character: Character = TOWN,
+    suns: tuple[Sun, Sun] = (MAP_SUN, CAMERA_SUN),
+) -> World:  # fmt: skip
+    """Make a town under the suns of its two looks; the same arguments give the same town.
 
     Raises:
         SimulationError: a size or resolution that gives no usable raster.
@@ -56,19 +64,20 @@ def make_town(seed: int = 0, size_m: float = 1200.0, gsd_m: float = 0.3) -> Worl
     rng = np.random.default_rng(seed)
     canvas = Canvas(size_m, gsd_m)
     layout = plan_town(rng, size_m)
-    _paint(canvas, layout, rng)
+    _paint(canvas, layout, character, rng)
     shape = canvas.height_m.shape
     terrain = 100.0 + RELIEF_M * fractal_noise(rng, shape, 0.55 * size_m / gsd_m, 5, 0.42)
     surface = (terrain + canvas.height_m).astype(np.float32)
     soil = fractal_noise(rng, shape, 60.0 / gsd_m, 6, 0.75)
-    looks = [_look(canvas, layout, surface, soil, sun, which, rng) for which, sun in enumerate((MAP_SUN, CAMERA_SUN))]
-    return World(looks[0], looks[1], surface, terrain.astype(np.float32), gsd_m)
+    looks = [_look(canvas, layout, surface, soil, sun, which, rng) for which, sun in enumerate(suns)]
+    heights = surface, terrain.astype(np.float32)
+    return World(looks[0], looks[1], *heights, gsd_m, canvas.building, tuple(canvas.buildings))
 
 
-def _paint(canvas: Canvas, layout: Layout, rng: np.random.Generator) -> None:
+def _paint(canvas: Canvas, layout: Layout, character: Character, rng: np.random.Generator) -> None:
     """Ground first, then the river and the roads, then what keeps clear of them."""
     canvas.polygon(np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * canvas.size_m, varied(rng, Kind.GROUND, GRASS))
-    uses = [choose_use(block, rng) for block in layout.blocks]
+    uses = [choose_use(block, rng, character) for block in layout.blocks]
     for block, use in zip(layout.blocks, uses):
         canvas.polygon(block.outline, varied(rng, Kind.GROUND, use.ground, 6.0, 8.0))
         use.lay(canvas, block, rng)
