@@ -127,10 +127,12 @@ class HardNegatives(str, enum.Enum):
 class MultiviewSpec:
     """Classes with satellite and drone images: University-1652, SUES-200, DenseUAV, or the synthetic set.
 
-    hard_share: part of a batch that hard negatives fill, from the neighbours nearest classes of each anchor class,
-    after the first hard_after_epochs epochs.
+    heights_m: of the drone images to train on, where the set has several (SUES-200; empty: all); hard_share: part of a
+    batch that hard negatives fill, from the neighbours nearest classes of each anchor class, after the first
+    hard_after_epochs epochs.
     """
 
+    heights_m: tuple[int, ...] = ()
     augment: AugmentSpec = field(default_factory=AugmentSpec)
     hard_negatives: HardNegatives = HardNegatives.NONE
     hard_share: float = 0.5

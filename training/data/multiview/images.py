@@ -45,16 +45,18 @@ def read_image(path: Path, size: int, reduced: bool = False) -> Pixels:
     return np.asarray(cv2.resize(pixels, (size, size), interpolation=INTERPOLATIONS[INTERPOLATION]), np.uint8)
 
 
-def load_images(paths: Sequence[Path], size: int, batch: int = 64, workers: int = 2) -> Iterator[Pixels]:
+def load_images(
+    paths: Sequence[Path], size: int, batch: int = 64, workers: int = 2, reduced: bool = False
+) -> Iterator[Pixels]:
     """RGB uint8 [B, size, size, 3] of the files in their order, decoded ahead of the caller by threads.
 
-    Raises TrainingError for the first damaged file.
+    Decoding and resizing release the interpreter's lock. Raises TrainingError for the first damaged file.
     """
     pool = ThreadPoolExecutor(max(workers, 1))
     waiting: deque[list[Future[Pixels]]] = deque()
     try:
         for start in range(0, len(paths), batch):
-            waiting.append([pool.submit(read_image, path, size) for path in paths[start : start + batch]])
+            waiting.append([pool.submit(read_image, path, size, reduced) for path in paths[start : start + batch]])
             if len(waiting) > AHEAD:
                 yield _stack(waiting.popleft())
         while waiting:
