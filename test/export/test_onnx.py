@@ -87,9 +87,12 @@ def test_identity_travels_in_the_metadata(network, proto):
 
 
 def test_the_file_is_below_12_mb_and_names_no_source_file(proto):
-    content = proto.SerializeToString()
-    assert len(content) < 12e6
-    assert b".py" not in content
+    assert proto.ByteSize() < 12e6
+    described = onnx.ModelProto()
+    described.CopyFrom(proto)
+    for initializer in described.graph.initializer:
+        initializer.ClearField("raw_data")  # random bytes may spell anything
+    assert b".py" not in described.SerializeToString()
 
 
 def test_the_flying_backend_reads_what_was_exported(network, exported):
@@ -113,7 +116,7 @@ def test_an_untrained_variant_is_the_same_for_the_same_seed():
 
 
 def test_what_is_neither_checkpoint_nor_variant_is_refused():
-    with pytest.raises(ExportError, match=r"mift_xl: no such checkpoint, and not a variant \(mift_s, mift_nano\)"):
+    with pytest.raises(ExportError, match=r"mift_xl: no such checkpoint, and not a variant \(mift_s, mift_nano, "):
         load("mift_xl", seed=0)
 
 

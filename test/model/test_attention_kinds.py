@@ -127,3 +127,13 @@ def test_the_mask_of_shifted_windows_by_hand():
     assert torch.equal(apart[1], left[:, None] != left)
     assert torch.equal(apart[2], top[:, None] != top)
     assert torch.equal(apart[3], ~torch.eye(4, dtype=torch.bool))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_each_kind_makes_a_network_of_each_variant(variant, kind):
+    """On the meta device: shapes without numbers."""
+    config = replace(VARIANTS[variant], attention=kind)
+    with torch.device("meta"):
+        embedding = Mift(config).eval()(torch.empty(2, 3, config.input_size, config.input_size))
+    assert embedding.shape == (2, config.embedding_dim)
