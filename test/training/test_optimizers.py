@@ -84,8 +84,8 @@ def test_adamw_decays_weights_of_layers_alone(modules: tuple[Mift, CrossViewLoss
 
 @pytest.mark.parametrize(("epoch", "factor"), [(0, 1.0), (99, 1.0), (100, 0.1), (119, 0.1), (120, 0.01), (199, 0.01)])
 def test_the_papers_rates_by_epoch(epoch: int, factor: float) -> None:
-    for step in (epoch * 87, epoch * 87 + 86):
-        assert rate_factor(PAPER.schedule, step, 200 * 87, epoch_steps=87) == pytest.approx(factor)
+    for step in (epoch * 88, epoch * 88 + 87):
+        assert rate_factor(PAPER.schedule, step, 200 * 88, epoch_steps=88) == pytest.approx(factor)
 
 
 def test_a_step_sets_the_rate_of_every_group(modules: tuple[Mift, CrossViewLoss]) -> None:
