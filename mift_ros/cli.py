@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
 import sys
 from importlib.metadata import entry_points
@@ -26,15 +27,27 @@ PLUGINS = {
     "train": "Train weights.",
     "export": "Weights to ONNX, checked for parity.",
 }
-"""Commands that other packages bring through the entry-point group `mift.commands`; help without importing them."""
+"""Commands that other packages bring through the entry points PLUGIN_POINTS; help without importing them."""
+
+PLUGIN_POINTS = "mift.commands"
+"""Entry points `name = module:app` bring a Typer app, `group.name = module:function` a command of an existing group."""
 
 
 def _load(name: str) -> typer.Typer:
-    """Import the Typer app of one sub-command."""
+    """Import the Typer app of one sub-command, with the commands that other packages add to it."""
+    group = copy.copy(_own(name))
+    added = [point for point in entry_points(group=PLUGIN_POINTS) if point.name.startswith(f"{name}.")]
+    group.registered_commands = [*group.registered_commands]
+    for point in sorted(added, key=lambda point: point.name):
+        group.command(point.name.partition(".")[2])(point.load())
+    return group
+
+
+def _own(name: str) -> typer.Typer:
     if name in GROUPS:
         app: typer.Typer = importlib.import_module(f"mift_ros.commands.{name}").app
         return app
-    found = list(entry_points(group="mift.commands", name=name))
+    found = list(entry_points(group=PLUGIN_POINTS, name=name))
     if not found:
         raise MiftError(f"`mift {name}` is not installed: pip install 'mift_ros[train,export]'")
     loaded: typer.Typer = found[0].load()
@@ -83,7 +96,8 @@ def main() -> None:
 
 def _missing(called: str | None, error: ModuleNotFoundError) -> str:
     """Name the extra that brings a missing package."""
-    extra = {"train": "train", "model": "train", "export": "export", "demo": "eval"}.get(called or "", "eval")
+    extras = {"train": "train", "model": "train", "export": "export"}
+    extra = "train" if error.name == "torch" and called == "bench" else extras.get(called or "", "eval")
     return f"`mift {called}` needs the Python package {error.name!r}: pip install 'mift_ros[{extra}]'"
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from mift_ros import __version__
+from mift_ros.commands.machine import machine
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -99,23 +96,4 @@ def _add(table: Table, name: str, seconds: list[float], items: int) -> None:
 def _show(table: Table) -> None:
     console = Console()
     console.print(table)
-    names = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
-    console.print(
-        f"{_processor()}, {os.cpu_count()} logical cores, Python {platform.python_version()}, mift_ros {__version__}"
-    )
-    console.print(", ".join(f"{name} {found}" for name in names if (found := _version(name))))
-
-
-def _processor() -> str:
-    """The processor's name, as the system tells it."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor() or platform.machine())
-
-
-def _version(package: str) -> str | None:
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
+    console.print(machine("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu"))

@@ -1,0 +1,39 @@
+"""Commands that training adds to `mift bench`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def attention(
+    variant: Annotated[str, typer.Option(help="Variant whose attention is exchanged.")] = "mift_s",
+    images: Annotated[int, typer.Option(min=1, help="Images of a round, one after another.")] = 10,
+    rounds: Annotated[int, typer.Option(min=1, help="Timed rounds; the median is shown.")] = 5,
+    device: Annotated[str, typer.Option(help="Device of PyTorch: cpu, cuda, cuda:1.")] = "cpu",
+) -> None:
+    """Table 8: time of the network with MHA, PVT, Swin and GLRA, beside the paper's."""
+    import torch
+
+    from mift_ros.commands.machine import machine
+    from training.model.config import AttentionKind
+    from training.model.mift import build
+    from training.tables.attention_time import PAPER_SECONDS, time_attention, usable_device
+
+    found = usable_device(device)
+    rows = time_attention(build(variant).config, images, rounds, found)
+    unit = next(row.seconds for row in rows if row.kind is AttentionKind.GLRA)
+    table = Table("attention", title=f"{variant} on {found}: {images} images one by one, median of {rounds} rounds")
+    for column in ("parameters", "GFLOP per image", "seconds", "of GLRA's", "paper, seconds", "of GLRA's"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        paper = PAPER_SECONDS[row.kind]
+        table.add_row(
+            row.kind.name, f"{row.parameters / 1e6:.1f} M", f"{row.flops / 1e9:.2f}", f"{row.seconds:.3f}",
+            f"{row.seconds / unit:.2f}", str(paper), f"{paper / PAPER_SECONDS[AttentionKind.GLRA]:.2f}",
+        )  # fmt: skip
+    Console().print(table)
+    Console().print(f"{machine('torch')}, {torch.get_num_threads()} threads of PyTorch")
