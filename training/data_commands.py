@@ -8,12 +8,29 @@ from typing import Annotated
 
 import typer
 
+from mift_ros.errors import TrainingError
+
 data_app = typer.Typer(help="Check data sets, render a synthetic one.", no_args_is_help=True)
 
 
-@data_app.callback()
-def data() -> None:
-    """Keep the sub-commands apart, however few there are."""
+@data_app.command()
+def check(
+    folder: Annotated[Path, typer.Argument(help="Folder of University-1652, SUES-200, DenseUAV or a synthetic set.")],
+    deep: Annotated[bool, typer.Option("--deep", help="Decode every image, not a sample.")] = False,
+) -> None:
+    """Count classes and images against the published ones; name what is missing, misnamed or damaged."""
+    from rich.console import Console
+
+    from training.data.multiview.check import check_dataset
+    from training.data.multiview.check_report import print_report, show_decoding
+    from training.data.multiview.layout import open_dataset
+
+    report = check_dataset(open_dataset(folder), deep, show_decoding)
+    print_report(report, Console())
+    if report.errors:
+        more = f" (and {len(report.errors) - 1} more above)" if len(report.errors) > 1 else ""
+        raise TrainingError(f"{folder}: not usable as it is: {report.errors[0].text}{more}")
+    typer.echo(f"{folder}: ready to train on and to evaluate")
 
 
 @data_app.command()

@@ -136,11 +136,9 @@ def test_a_set_without_positions_has_no_geographic_neighbours(root: Path, tmp_pa
         MultiviewBatches(tmp_path, recipe(hard_negatives="geographic"), SIDE)
 
 
-def test_a_batch_that_the_set_or_the_processes_cannot_fill_is_refused(root: Path) -> None:
+def test_a_batch_that_the_set_cannot_fill_is_refused(root: Path) -> None:
     with pytest.raises(TrainingError, match=r"batch\.classes: 12, but .* has 10 training classes"):
         MultiviewBatches(root, recipe(12), SIDE)
-    with pytest.raises(TrainingError, match=r"batch\.classes: 4 cannot be divided among 3 processes"):
-        MultiviewBatches(root, recipe(4), SIDE, Share(0, 3))
 
 
 def test_a_damaged_image_is_named_before_training_begins(root: Path, tmp_path: Path) -> None:

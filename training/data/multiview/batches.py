@@ -43,7 +43,9 @@ class MultiviewBatches(Dataset[Batch]):
             raise TrainingError(f"recipe {recipe.name}: data.multiview is needed to train on {root}")
         dataset = open_dataset(root)
         self._classes = dataset.training_classes(spec.heights_m)
-        _check_batch(root, recipe, len(self._classes), share)
+        if recipe.batch.classes > len(self._classes):
+            count = f"{root} has {len(self._classes)} training classes"
+            raise TrainingError(f"batch.classes: {recipe.batch.classes}, but {count}; lower it")
         self._spec: MultiviewSpec = spec
         self._batch = recipe.batch
         self._seed = recipe.seed
@@ -66,7 +68,7 @@ class MultiviewBatches(Dataset[Batch]):
         return epoch_steps(len(self._classes), self._batch.classes)
 
     def mine(self, neighbours: npt.NDArray[np.int64]) -> None:
-        """Take the nearest classes of each class, nearest first [classes, K], for the epochs to come."""
+        """Take the nearest classes of each class, nearest first [classes, K], between two epochs."""
         if neighbours.ndim != 2 or len(neighbours) != len(self._classes):
             raise TrainingError(f"neighbours are [{len(self._classes)}, K], not {list(neighbours.shape)}")
         self._neighbours = neighbours
@@ -102,11 +104,3 @@ class MultiviewBatches(Dataset[Batch]):
             plan = epoch_plan(count, self._batch.classes, self._seed, epoch, hard, self._spec.hard_share)
             self._planned = epoch, plan
         return self._planned[1]
-
-
-def _check_batch(root: Path, recipe: Recipe, classes: int, share: Share) -> None:
-    wanted = recipe.batch.classes
-    if wanted > classes:
-        raise TrainingError(f"batch.classes: {wanted}, but {root} has {classes} training classes; lower it")
-    if wanted % share.world:
-        raise TrainingError(f"batch.classes: {wanted} cannot be divided among {share.world} processes")

@@ -30,19 +30,24 @@ def read_image(path: Path, size: int, reduced: bool = False) -> Pixels:
     for 512 -> 224 and 1.4 grey levels away on average; for training. Raises TrainingError for a file that is missing,
     no image or damaged.
     """
+    pixels = decode(path, size if reduced else 0)
+    if pixels.shape[:2] == (size, size):
+        return pixels
+    return np.asarray(cv2.resize(pixels, (size, size), interpolation=INTERPOLATIONS[INTERPOLATION]), np.uint8)
+
+
+def decode(path: Path, least: int = 0) -> Pixels:
+    """RGB uint8 [H, W, 3] of a file, in full, or of a JPEG reduced to no less than `least` pixels a side."""
     try:
         with Image.open(path) as file:
-            if reduced:
-                file.draft("RGB", (size, size))
-            pixels = np.asarray(file.convert("RGB"))
+            if least:
+                file.draft("RGB", (least, least))
+            return np.asarray(file.convert("RGB"))
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: no such image") from error
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         reason = " ".join(str(error).replace(str(path), "the file").split())
         raise TrainingError(f"{path}: damaged or no image ({reason}); replace it from the original archive") from error
-    if pixels.shape[:2] == (size, size):
-        return pixels
-    return np.asarray(cv2.resize(pixels, (size, size), interpolation=INTERPOLATIONS[INTERPOLATION]), np.uint8)
 
 
 def load_images(

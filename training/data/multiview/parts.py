@@ -50,6 +50,10 @@ class Part:
         folders, strangers = self.class_folders()
         if strangers:
             raise TrainingError(f"{self.folder / strangers[0]}: the folder of a class is named by a number, like 0839")
+        return self.images_in(folders)
+
+    def images_in(self, folders: dict[int, Path]) -> dict[int, tuple[Path, ...]]:
+        """Image files of class folders, in order."""
         return {label: _images(folder / self.inner) for label, folder in folders.items()}
 
     def class_folders(self) -> tuple[dict[int, Path], tuple[str, ...]]:
