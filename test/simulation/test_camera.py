@@ -79,6 +79,16 @@ def test_a_tower_leans_away_from_the_image_centre_and_hides_what_is_behind(scene
     assert ground[:, 0].min() == pytest.approx(shadow, abs=2.0)
 
 
+def test_halvings_find_a_wall_where_it_stands(scene_of):
+    surface = np.zeros((400, 400))
+    surface[195:205, 220:230] = 20.0
+    eye = SceneCamera(scene_of(surface, np.zeros_like(surface)), CAMERA, layers=12, halvings=4)
+    row = eye.ground_points(np.array([-20.0, 0.0, 100.0]), level(0.0))[30]
+    wall = row[(row[:, 2] > 1.0) & (row[:, 2] < 18.0)]
+    assert len(wall) >= 4
+    assert np.abs(wall[:, 0] - 20.0).max() < 0.6  # the raster's wall is a pixel wide
+
+
 def test_rendered_colours_are_those_of_the_place(flat):
     image = SceneCamera(flat(), CAMERA).render(np.array([0.5, -0.5, 30.0]), level(0.0))
     assert image[30, 40].tolist() == [200, 200, 0]  # the centre of row 200, column 200

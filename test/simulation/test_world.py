@@ -6,6 +6,7 @@ import pytest
 from mift_ros.errors import SimulationError
 from mift_ros.maps.open import open_map
 from mift_ros.simulation.geotiff import TOWN_LAT_DEG, TOWN_LON_DEG, write_geotiff, write_world
+from mift_ros.simulation.landuse import UNIVERSITY
 from mift_ros.simulation.world import make_town
 
 
@@ -54,3 +55,15 @@ def test_written_world_lies_at_its_place(town, tmp_path):
 def test_no_utm_at_the_pole(town, tmp_path):
     with pytest.raises(SimulationError, match="no UTM zone"):
         write_geotiff(town.map_rgb, tmp_path / "pole.tif", 89.0, 0.0, 0.5)
+
+
+def test_a_campus_has_joined_wings_and_towers_and_knows_whose_roof_is_where():
+    campus = make_town(5, 400.0, 0.5, UNIVERSITY)
+    wings = [b for b in campus.buildings if b.length_m * b.width_m > 150.0]
+    assert len(wings) > 10 and max(b.eaves_m for b in wings) > 14.0
+    above = campus.surface_m - campus.terrain_m
+    assert (above[campus.building > 0] > 2.0).all()
+    rows, cols = np.nonzero(campus.building)
+    owners = [campus.buildings[k - 1] for k in campus.building[rows, cols][::50]]
+    places = np.column_stack([cols + 0.5, 800 - rows - 0.5])[::50] * 0.5
+    assert all(np.linalg.norm(p - b.centre) <= np.hypot(b.length_m, b.width_m) / 2 for p, b in zip(places, owners))

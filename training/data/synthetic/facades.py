@@ -54,8 +54,8 @@ class Facades:
         end = (self._half[owner] - np.abs(local)).argmin(axis=1)
         index = np.arange(len(owner))
         outward = np.sign(local[index, end])[:, None] * self._axes[owner][index, end]
-        above = hit[:, 2] - self._scene.terrain.sample(hit[None, :, 0], hit[None, :, 1])[0]
-        glass = self._windows(owner, np.stack([local[index, 1 - end], above], axis=-1), pixel_m)[:, None]
+        ground = self._scene.terrain.sample(points[..., 0], points[..., 1])[rows, cols]
+        glass = self._windows(owner, np.stack([local[index, 1 - end], hit[:, 2] - ground], axis=-1), pixel_m)[:, None]
         colour = (self._rgb[owner] * (1 - glass) + GLASS_RGB * glass) * self._light(outward)[:, None]
         painted: Image = image.copy()
         painted[rows, cols] = np.clip(colour, 0, 255)
