@@ -16,13 +16,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mift_ros.errors import TrainingError
-from training.data.orthophotos.batches import TrainingBatches, held_out_pairs
+from training.data.batch import Share
+from training.data.orthophotos.batches import OrthophotoBatches, held_out_pairs
 from training.data.orthophotos.imagery import Imagery, load_imagery
 from training.data.orthophotos.places import Place, PlaceSampler, grid_places, overlap
 from training.data.orthophotos.views import dress, drone_view, map_view, random_distortion
 from training.data.orthophotos.warp import Distortion, render
 from training.recipes.data_schema import AppearanceSpec, GeometrySpec, OrthophotosSpec, SourceSpec
-from training.recipes.schema import Recipe
+from training.recipes.schema import BatchSpec, Recipe
 
 PLAIN = AppearanceSpec().softened(0.0)
 
@@ -196,14 +197,53 @@ def test_every_change_has_an_effect(name: str) -> None:
 def test_batches_depend_on_seed_and_step_alone(textures: Path, tiny_recipe: Recipe) -> None:
     images = load_imagery(textures, orthophotos(tiny_recipe).sources, 0.3)
     batches, others = (
-        TrainingBatches(images, tiny_recipe, 32),
-        TrainingBatches(images, replace(tiny_recipe, seed=9), 32),
+        OrthophotoBatches(images, tiny_recipe, 32, Share()),
+        OrthophotoBatches(images, replace(tiny_recipe, seed=9), 32, Share()),
     )
     third = batches[3]
     batches[1]
     assert all(torch.equal(a, b) for a, b in zip(third, batches[3]))
     assert not torch.equal(third[0], batches[4][0]) and not torch.equal(third[0], others[3][0])
-    assert all(view.shape == (8, 32, 32, 3) and view.dtype == torch.uint8 for view in third)
+    assert all(view.shape == (8, 32, 32, 3) and view.dtype == torch.uint8 for view in third[:2])
+    assert third.labels.tolist() == list(range(8))
+
+
+def test_several_views_of_a_place_differ(textures: Path, tiny_recipe: Recipe) -> None:
+    recipe = replace(tiny_recipe, batch=BatchSpec(classes=2, per_class=3))
+    images = load_imagery(textures, orthophotos(recipe).sources, 0.3)
+    batch = OrthophotoBatches(images, recipe, 32, Share())[0]
+    assert batch.labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert len({row.numpy().tobytes() for row in (*batch.satellite, *batch.drone)}) == 12
+
+
+def test_shares_together_are_the_batch(textures: Path, tiny_recipe: Recipe) -> None:
+    images = load_imagery(textures, orthophotos(tiny_recipe).sources, 0.3)
+    whole = OrthophotoBatches(images, tiny_recipe, 32, Share())[2]
+    halves = [OrthophotoBatches(images, tiny_recipe, 32, Share(rank, 2))[2] for rank in range(2)]
+    assert all(torch.equal(torch.cat(parts), rows) for *parts, rows in zip(*halves, whole))
+
+
+def test_a_pass_holds_the_same_rows_over_any_number_of_processes() -> None:
+    assert Share().of(8) == Share(0, 1, 2).of(8) == list(range(8))
+    assert [Share(rank, 2, 2).of(8) for rank in range(2)] == [[0, 1, 4, 5], [2, 3, 6, 7]]
+
+
+def test_the_places_of_a_step_and_the_look_of_its_first_row_are_independent(
+    textures: Path, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """NumPy takes [1, 2] and [1, 2, 0] for one seed."""
+    seeds: list[bytes] = []
+    generator = np.random.default_rng
+
+    def noted(seed: list[int]) -> np.random.Generator:
+        seeds.append(generator(seed).bytes(8))
+        return generator(seed)
+
+    images = load_imagery(textures, orthophotos(tiny_recipe).sources, 0.3)
+    source = OrthophotoBatches(images, tiny_recipe, 32, Share())
+    monkeypatch.setattr(np.random, "default_rng", noted)
+    source[2]
+    assert len(seeds) == len(set(seeds)) == 9
 
 
 def test_changes_ramp_up_from_a_gentle_start(tiny_recipe: Recipe) -> None:

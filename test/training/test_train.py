@@ -15,13 +15,15 @@ from typer.testing import CliRunner
 from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
 from training.evaluation.held_out import Retrieval, evaluate_held_out, evaluate_pairs
+from training.loop.average import averaged, moving_average
 from training.loop.history import History, read_history
 from training.loop.interrupt import Interrupt
 from training.loop.plots import plot_curves
-from training.loop.state import STATE_FILE, TrainState, moving_average
-from training.loop.trainer import WEIGHTS_FILE, Trainer, train
+from training.loop.state import STATE_FILE, read_state_file
+from training.loop.trainer import BEST_FILE, WEIGHTS_FILE, train
 from training.model.mift import build
-from training.recipes.schema import Recipe
+from training.recipes.data_schema import DataSpec
+from training.recipes.schema import BatchSpec, Recipe
 
 
 def weights_of(run_dir: Path) -> dict[str, torch.Tensor]:
@@ -43,17 +45,20 @@ class MeanColour(nn.Module):
 def test_a_run_writes_weights_state_log_and_curves(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
     assert train(tiny_recipe, textures, tmp_path)
     names = {path.name for path in tmp_path.iterdir()}
-    assert names == {"weights.safetensors", "state.pt", "log.csv", "curves.png"}
+    assert names >= {"weights.safetensors", "best.safetensors", "state.pt", "log.csv", "curves.png", "run.json"}
+    assert not any(name.endswith(".tmp") for name in names)
     rows = read_history(tmp_path / "log.csv")
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5, 6]
     assert [row["step"] for row in rows if "recall_1" in row] == [3, 6]
 
 
 def test_training_brings_the_views_of_a_place_together(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
+    assert tiny_recipe.data.orthophotos is not None
+    views = replace(tiny_recipe.data.orthophotos.views, gentle_start=0.0, ramp_steps=100000)
     recipe = replace(
         tiny_recipe,
         steps=30,
-        views=replace(tiny_recipe.views, gentle_start=0.0, ramp_steps=100000),
+        data=DataSpec(orthophotos=replace(tiny_recipe.data.orthophotos, views=views)),
         optimizer=replace(tiny_recipe.optimizer, learning_rate=3e-3, ema_decay=0.8),
     )
     train(recipe, textures, tmp_path)
@@ -76,7 +81,8 @@ def test_a_resumed_run_equals_an_uninterrupted_one(textures: Path, tiny_recipe: 
 
 def test_the_average_follows_the_weights_and_leaves_integers_alone(tiny_recipe: Recipe) -> None:
     model = build("tiny")
-    average = TrainState.fresh(model, tiny_recipe).average
+    average = averaged(model, 0.99)
+    assert average is not None
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.fill_(2.0)
@@ -88,8 +94,29 @@ def test_the_average_follows_the_weights_and_leaves_integers_alone(tiny_recipe: 
 
 
 def test_the_memory_of_the_average_grows_to_its_decay() -> None:
-    average, zero, one = moving_average(0.9), torch.tensor(0.0), torch.tensor(1.0)
-    assert [average(zero, one, count).item() for count in (0, 1, 1000)] == pytest.approx([0.9, 9 / 11, 0.1])
+    average, means = moving_average(0.9), [torch.tensor(0.0) for _ in range(3)]
+    for mean, count in zip(means, (0, 1, 1000)):
+        average([mean], [torch.tensor(1.0)], count)
+    assert [mean.item() for mean in means] == pytest.approx([0.9, 9 / 11, 0.1])
+
+
+def test_without_an_average_the_weights_are_the_networks_own(
+    textures: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    recipe = replace(tiny_recipe, optimizer=replace(tiny_recipe.optimizer, ema_decay=0.0))
+    train(recipe, textures, tmp_path)
+    assert_same(weights_of(tmp_path), read_state_file(tmp_path / STATE_FILE)["network"])
+
+
+def test_the_best_weights_are_those_of_the_best_evaluation(
+    textures: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recalls = iter([0.5, 0.25])
+    monkeypatch.setattr(Retrieval, "recall_at", lambda self, k: next(recalls) if k == 1 else 1.0)
+    train(tiny_recipe, textures, tmp_path)
+    assert read_state_file(tmp_path / STATE_FILE)["best_recall"] == 0.5
+    best, last = load_weights(tmp_path / BEST_FILE).state_dict(), weights_of(tmp_path)
+    assert any(not torch.equal(best[name], last[name]) for name in best)
 
 
 def test_minutes_plan_the_steps(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
@@ -106,19 +133,8 @@ def test_the_first_interrupt_only_asks() -> None:
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_loss_that_is_not_finite_ends_the_run(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
-    model = build("tiny")
-    with torch.no_grad():
-        model.global_head[0].weight.fill_(float("nan"))
-    state = TrainState.fresh(model, tiny_recipe)
-    trainer = Trainer(state, tiny_recipe, tmp_path, (torch.empty(0), torch.empty(0)))
-    views = torch.zeros(4, 64, 64, 3, dtype=torch.uint8)
-    with pytest.raises(TrainingError, match="the loss is nan at step 0"):
-        trainer.step(views, views)
-
-
 def test_a_run_folder_is_not_overwritten(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
-    TrainState.fresh(build("tiny"), tiny_recipe).save(tmp_path / STATE_FILE, tiny_recipe)
+    train(replace(tiny_recipe, steps=1), textures, tmp_path)
     with pytest.raises(TrainingError, match="holds another run"):
         train(tiny_recipe, textures, tmp_path)
 
@@ -126,9 +142,9 @@ def test_a_run_folder_is_not_overwritten(textures: Path, tiny_recipe: Recipe, tm
 def test_what_cannot_be_resumed_is_told(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="no checkpoint to resume"):
         train(tiny_recipe, textures, tmp_path, resume=True)
-    TrainState.fresh(build("tiny"), tiny_recipe).save(tmp_path / STATE_FILE, tiny_recipe)
-    with pytest.raises(TrainingError, match="another 'batch_pairs'"):
-        train(replace(tiny_recipe, batch_pairs=4), textures, tmp_path, resume=True)
+    train(replace(tiny_recipe, steps=1), textures, tmp_path)
+    with pytest.raises(TrainingError, match="another 'batch'"):
+        train(replace(tiny_recipe, batch=BatchSpec(classes=4)), textures, tmp_path, resume=True)
     (tmp_path / STATE_FILE).write_bytes((tmp_path / STATE_FILE).read_bytes()[:1000])
     with pytest.raises(TrainingError, match="checkpoint is damaged"):
         train(tiny_recipe, textures, tmp_path, resume=True)
@@ -163,7 +179,9 @@ def test_evaluate_pairs_ranks_by_similarity() -> None:
 
 
 def test_evaluation_needs_held_out_places(textures: Path, tiny_recipe: Recipe) -> None:
-    recipe = replace(tiny_recipe, sources=tiny_recipe.sources[:1])
+    assert tiny_recipe.data.orthophotos is not None
+    sources = tiny_recipe.data.orthophotos.sources[:1]
+    recipe = replace(tiny_recipe, data=DataSpec(orthophotos=replace(tiny_recipe.data.orthophotos, sources=sources)))
     with pytest.raises(TrainingError, match="no two held-out places"):
         evaluate_held_out(build("tiny"), recipe, textures, 64)
 
@@ -171,7 +189,9 @@ def test_evaluation_needs_held_out_places(textures: Path, tiny_recipe: Recipe) -
 def test_the_log_drops_rows_after_the_resumed_step(tmp_path: Path) -> None:
     history = History(tmp_path)
     for step in (1, 2, 3):
-        history.append(step=step, loss=1.0 / step)
+        history.append({"step": step, "loss": 1.0 / step})
+    with (tmp_path / "log.csv").open("a") as file:
+        file.write("4,0.2")
     assert [row["step"] for row in History(tmp_path, resume_step=2).rows] == [1, 2]
     assert read_history(tmp_path / "log.csv") == [{"step": 1.0, "loss": 1.0}, {"step": 2.0, "loss": 0.5}]
     assert plot_curves(History(tmp_path, 2), tmp_path).read_bytes().startswith(b"\x89PNG")
@@ -182,9 +202,9 @@ def test_commands_train_and_evaluate(textures: Path, tiny_recipe: Recipe, tmp_pa
 
     path = tmp_path / "tiny.yaml"
     path.write_text(
-        "{name: tiny, variant: tiny, steps: 2, batch_pairs: 4, evaluation: {side_m: 40.0},"
-        " views: {side_m: [30.0, 50.0], least_px: 16.0},"
-        " sources: [{images: '[0-6].png', gsd_m: 0.5}, {images: 7.png, gsd_m: 0.5, hold_out_every: 1}]}"
+        "{name: tiny, variant: tiny, steps: 2, batch: {classes: 4}, loss: {infonce: 1.0}, evaluation: {side_m: 40.0},"
+        " data: {orthophotos: {views: {side_m: [30.0, 50.0], least_px: 16.0},"
+        " sources: [{images: '[0-6].png', gsd_m: 0.5}, {images: 7.png, gsd_m: 0.5, hold_out_every: 1}]}}}"
     )
     run_dir, runner = tmp_path / "run", CliRunner()
     trained = runner.invoke(app, ["run", str(path), "--data", str(textures), "--out", str(run_dir)])

@@ -18,15 +18,20 @@ class Batch(NamedTuple):
 
 
 class Share(NamedTuple):
-    """The part of every step's rows that one process prepares: rank of world equal parts."""
+    """The part of every step's rows that one process prepares: rank of world; the step has so many backward passes."""
 
     rank: int = 0
     world: int = 1
+    passes: int = 1
 
-    def of(self, count: int) -> range:
-        """Its rows among `count`, which world divides."""
-        each = count // self.world
-        return range(self.rank * each, (self.rank + 1) * each)
+    def of(self, count: int) -> list[int]:
+        """Its rows among `count`, which world * passes divides: of the run of rows of each pass, its equal part.
+
+        So a pass holds the same neighbouring rows over all processes, whatever their number.
+        """
+        each = count // (self.world * self.passes)
+        starts = [(index * self.world + self.rank) * each for index in range(self.passes)]
+        return [start + row for start in starts for row in range(each)]
 
 
 class BatchSource(Protocol):

@@ -5,8 +5,28 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from training.files import replacing
+
 LOG_FILE = "log.csv"
-COLUMNS = ("step", "loss", "batch_recall", "learning_rate", "images_per_s", "temperature", "recall_1", "recall_5")
+COLUMNS = (
+    "step",
+    "loss",
+    "triplet",
+    "identity",
+    "infonce",
+    "batch_recall",
+    "learning_rate",
+    "temperature",
+    "images_per_s",
+    "data_wait",
+    "recall_1",
+    "recall_5",
+    "ap",
+    "satellite_recall_1",
+    "satellite_ap",
+)
+"""learning_rate: of the heads; data_wait: share of the step's time spent waiting for its batch; recall and ap: of drone
+queries, and of satellite queries."""
 
 
 class History:
@@ -17,26 +37,28 @@ class History:
         self._path = run_dir / LOG_FILE
         kept = read_history(self._path) if resume_step else []
         self.rows = [row for row in kept if row["step"] <= resume_step]
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("w", newline="", encoding="utf-8") as file:
+        with replacing(self._path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(_text(row) for row in self.rows)
-        temporary.replace(self._path)
 
-    def append(self, **values: float) -> None:
+    def append(self, row: dict[str, float]) -> None:
         """Add one row; columns not given stay empty."""
-        self.rows.append(values)
+        self.rows.append(row)
         with self._path.open("a", newline="", encoding="utf-8") as file:
-            csv.DictWriter(file, COLUMNS).writerow(_text(values))
+            csv.DictWriter(file, COLUMNS).writerow(_text(row))
 
 
 def read_history(path: Path) -> list[dict[str, float]]:
-    """Rows of a log file as numbers, empty cells left out; no rows where there is no file."""
+    """Rows of a log file as numbers, empty cells left out; no rows where there is no file.
+
+    A last row that the end of its process cut short is left out.
+    """
     if not path.is_file():
         return []
     with path.open(newline="", encoding="utf-8") as file:
-        return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+        lines = [line for line in file if line.endswith("\n")]
+    return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
 
 
 def _text(row: dict[str, float]) -> dict[str, str]:

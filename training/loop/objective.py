@@ -5,7 +5,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from training.data.batch import Batch
 from training.loop.preprocess import normalise
 from training.loop.processes import gather_rows
 from training.losses.combined import CrossViewLoss
@@ -51,15 +50,3 @@ def batch_recall(gallery: Tensor, queries: Tensor, labels: Tensor) -> Tensor:
     nearest = (join_branches(queries) @ join_branches(gallery).T).argmax(dim=1)
     recall: Tensor = (labels[nearest] == labels).float().mean()
     return recall
-
-
-def split_rows(batch: Batch, parts: int, per_class: int) -> list[Batch]:
-    """The rows in `parts` of equally many classes: part p takes the classes p, p + parts, p + 2 * parts ...
-
-    So each part holds the same classes whether one process has all rows or several have a run of them each.
-    """
-
-    def pick(rows: Tensor, part: int) -> Tensor:
-        return rows.reshape(-1, per_class, *rows.shape[1:])[part::parts].flatten(0, 1)
-
-    return [Batch(*(pick(rows, part) for rows in batch)) for part in range(parts)]

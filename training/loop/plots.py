@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from training.files import replacing
 from training.loop.history import History
 
 CURVES_FILE = "curves.png"
+RECALL_CURVES = {
+    "recall_1": "recall@1, held out",
+    "recall_5": "recall@5, held out",
+    "satellite_recall_1": "recall@1 of satellite queries",
+}
 
 
 def plot_curves(history: History, run_dir: Path) -> Path:
@@ -20,14 +26,15 @@ def plot_curves(history: History, run_dir: Path) -> Path:
     loss.plot(*_column(history, "loss"), linewidth=0.8)
     loss.set(xlabel="step", ylabel="loss", yscale="log")
     recall.plot(*_column(history, "batch_recall"), linewidth=0.5, alpha=0.5, label="recall@1 in the batch")
-    recall.plot(*_column(history, "recall_1"), marker=".", label="recall@1, held-out places")
-    recall.plot(*_column(history, "recall_5"), marker=".", label="recall@5, held-out places")
+    for name, label in RECALL_CURVES.items():
+        steps, values = _column(history, name)
+        if steps:
+            recall.plot(steps, values, marker=".", label=label)
     recall.set(xlabel="step", ylabel="recall", ylim=(0.0, 1.0))
     recall.legend()
     path = run_dir / CURVES_FILE
-    temporary = path.with_suffix(".tmp.png")
-    figure.savefig(temporary, dpi=120)
-    temporary.replace(path)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120, format="png")
     return path
 
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, InitProcessGroupKwargs
+from accelerate.utils import InitProcessGroupKwargs
 from torch import Tensor, distributed
 
 LONGEST_WAIT = timedelta(hours=2)
@@ -25,17 +25,24 @@ def make_accelerator() -> Accelerator:
     Without a GPU Accelerate takes processes for separate runs unless it is told to use the CPU. Precision and
     accumulation are the recipe's, whatever the launcher's configuration says.
     """
-    settings = [
-        DistributedDataParallelKwargs(broadcast_buffers=False),
-        InitProcessGroupKwargs(timeout=LONGEST_WAIT),
-    ]
     has_device = torch.cuda.is_available() or torch.backends.mps.is_available()
-    return Accelerator(cpu=not has_device, mixed_precision="no", kwargs_handlers=settings)
+    return Accelerator(
+        cpu=not has_device, mixed_precision="no", kwargs_handlers=[InitProcessGroupKwargs(timeout=LONGEST_WAIT)]
+    )
 
 
 def process_count() -> int:
     """Processes of this run."""
     return distributed.get_world_size() if distributed.is_available() and distributed.is_initialized() else 1
+
+
+def leave() -> bool:
+    """End the work of the processes with each other; whether this is the main one."""
+    if process_count() == 1:
+        return True
+    is_main = distributed.get_rank() == 0
+    distributed.destroy_process_group()
+    return is_main
 
 
 def gather_rows(rows: Tensor) -> Tensor:

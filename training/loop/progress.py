@@ -1,4 +1,4 @@
-"""What a run shows while it works: a bar with loss, recall, images per second and time left."""
+"""What a run shows while it works: a bar with loss, recall, images per second, waiting for data, and time left."""
 
 from __future__ import annotations
 
@@ -38,14 +38,17 @@ class TrainingProgress:
     ) -> None:
         self._bar.stop()
 
-    def update(self, state: TrainState, loss: float, batch_recall: float, images_per_s: float) -> None:
-        """Show one finished step."""
-        text = f"loss {loss:.3f}  in-batch recall@1 {batch_recall:.0%}  {images_per_s:.0f} img/s"
+    def update(self, state: TrainState, row: dict[str, float]) -> None:
+        """Show one finished step, a row of the log."""
+        text = (
+            f"loss {row['loss']:.3f}  in-batch recall@1 {row['batch_recall']:.0%}  "
+            f"{row['images_per_s']:.0f} img/s  data wait {row['data_wait']:.0%}"
+        )
         self._bar.update(self._task, completed=state.step, total=state.steps, description=text)
         if not self._console.is_terminal and (state.step % LINE_EVERY_STEPS == 0 or state.step == state.steps):
             minutes = state.trained_s / 60.0
             self._console.print(f"step {state.step}/{state.steps}  {text}  {minutes:.1f} min", soft_wrap=True)
 
-    def recall(self, step: int, recall_1: float, recall_5: float) -> None:
-        """Show an evaluation on the held-out places."""
-        self._console.print(f"step {step}: held-out recall@1 {recall_1:.1%}, recall@5 {recall_5:.1%}")
+    def recall(self, step: int, measured: dict[str, float]) -> None:
+        """Show an evaluation."""
+        self._console.print(f"step {step}: held-out " + ", ".join(f"{k} {v:.1%}" for k, v in measured.items()))

@@ -3,111 +3,113 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.optim import AdamW, Optimizer
+from torch import Tensor
+from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mift_ros.errors import TrainingError
-from training.losses.info_nce import PairLoss
-from training.model.mift import Mift
+from training.files import replacing
+from training.loop.average import averaged
+from training.loop.generators import generator_states, set_generator_states
+from training.loop.optimizers import make_optimizer
+from training.losses.combined import CrossViewLoss
+from training.model.network import Network
 from training.recipes.schema import Recipe
 
 STATE_FILE = "state.pt"
-RESUMABLE_CHANGES = ("steps", "checkpoint_minutes", "workers", "evaluation")
+RESUMABLE_CHANGES = ("steps", "epochs", "checkpoint_minutes", "checkpoint_steps", "workers", "evaluation")
 """Keys of the recipe that may differ between a run and its continuation."""
 
 
 @dataclass
 class TrainState:
-    """Network, its moving average, loss (with temperature), optimizer, and the number of steps done and planned."""
+    """Network, its moving average, loss with its parameters, optimizer, and the numbers of steps done and planned.
 
-    model: Mift
-    average: AveragedModel
-    loss: PairLoss
+    average: None where the recipe keeps none; best_recall: largest recall@1 so far, below 0 before the first
+    evaluation; neighbours: mined hard negatives [classes, K], nearest first.
+    """
+
+    network: Network
+    average: AveragedModel | None
+    loss: CrossViewLoss
     optimizer: Optimizer
-    step: int
     steps: int
+    step: int = 0
     trained_s: float = 0.0
+    best_recall: float = -1.0
+    neighbours: Tensor | None = None
 
     @classmethod
-    def fresh(cls, model: Mift, recipe: Recipe) -> TrainState:
-        """The state before the first step."""
-        loss = PairLoss(recipe.loss.branch_weight, recipe.loss.label_smoothing)
-        average = AveragedModel(model, avg_fn=moving_average(recipe.optimizer.ema_decay), use_buffers=True)
-        return cls(model, average, loss, make_optimizer(model, loss, recipe), 0, recipe.steps)
+    def fresh(cls, network: Network, recipe: Recipe, classes: int, steps: int) -> TrainState:
+        """The state before the first step, on the network's device; classes: of the training set, 0 without any."""
+        loss = CrossViewLoss(recipe.loss, network.branch_count, network.config.head_dim, classes)
+        loss.to(next(network.parameters()).device)
+        average = averaged(network, recipe.optimizer.ema_decay)
+        return cls(network, average, loss, make_optimizer(network, loss, recipe), steps)
 
-    def save(self, path: Path, recipe: Recipe) -> None:
-        """Write all of it, random number generator included."""
-        content = {
+    @property
+    def result(self) -> Network:
+        """What the run is for: the average where there is one, else the network."""
+        if self.average is None:
+            return self.network
+        average: Network = self.average.get_submodule("module")  # type: ignore[assignment]
+        return average
+
+    def content(self, recipe: Recipe) -> dict[str, Any]:
+        """All of it, random number generators of every process included; every process calls this."""
+        return {
             "recipe": recipe.to_dict(),
             "step": self.step,
             "steps": self.steps,
             "trained_s": self.trained_s,
-            "model": self.model.state_dict(),
-            "average": self.average.state_dict(),
+            "best_recall": self.best_recall,
+            "neighbours": self.neighbours,
+            "network": self.network.state_dict(),
+            "average": None if self.average is None else self.average.state_dict(),
             "loss": self.loss.state_dict(),
             "optimizer": self.optimizer.state_dict(),
-            "generator": torch.get_rng_state(),
+            "generators": generator_states(next(self.network.parameters()).device),
         }
-        temporary = path.with_suffix(".tmp")
-        torch.save(content, temporary)
-        temporary.replace(path)
 
     def restore(self, path: Path, recipe: Recipe) -> None:
-        """Continue from a file of `save`; raises TrainingError for a damaged file or another recipe's."""
-        content = _read(path)
+        """Continue from a file of `write_state`; raises TrainingError for a damaged file or another recipe's."""
+        content = read_state_file(path)
         _same_recipe(content["recipe"], recipe.to_dict(), path)
         try:
-            self.model.load_state_dict(content["model"])
-            self.average.load_state_dict(content["average"])
+            self.network.load_state_dict(content["network"])
             self.loss.load_state_dict(content["loss"])
             self.optimizer.load_state_dict(content["optimizer"])
+            if self.average is not None:
+                self.average.load_state_dict(content["average"])
         except (RuntimeError, ValueError) as error:
             raise TrainingError(f"{path}: the checkpoint is of another network; start a new run folder") from error
         self.step, self.trained_s = content["step"], content["trained_s"]
-        replanned = content["recipe"]["steps"] != recipe.steps
-        self.steps = recipe.steps if replanned else content["steps"]
-        torch.set_rng_state(content["generator"])
+        self.best_recall, self.neighbours = content["best_recall"], content["neighbours"]
+        replanned = any(content["recipe"][key] != getattr(recipe, key) for key in ("steps", "epochs"))
+        self.steps = self.steps if replanned else content["steps"]
+        set_generator_states(content["generators"])
 
 
-def moving_average(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """Exponential average whose memory starts short, so that it forgets the untrained weights at once.
-
-    Integer buffers, such as an index of relative positions, are taken over: averaged, they would round downwards.
-    """
-
-    def average(mean: Tensor, current: Tensor, count: Tensor | int) -> Tensor:
-        if not current.is_floating_point():
-            return current
-        kept = min(decay, (1.0 + float(count)) / (10.0 + float(count)))
-        return kept * mean + (1.0 - kept) * current
-
-    return average
+def write_state(path: Path, content: dict[str, Any]) -> None:
+    """Replace the checkpoint, or leave the old one where it was when this fails."""
+    with replacing(path) as temporary:
+        torch.save(content, temporary)
 
 
-def make_optimizer(model: nn.Module, loss: nn.Module, recipe: Recipe) -> Optimizer:
-    """AdamW; matrices and kernels decay, biases, norms and the temperature do not."""
-    decayed = [p for p in model.parameters() if p.ndim >= 2]
-    free = [p for p in model.parameters() if p.ndim < 2] + list(loss.parameters())
-    spec = recipe.optimizer
-    groups = [{"params": decayed, "weight_decay": spec.weight_decay}, {"params": free, "weight_decay": 0.0}]
-    return AdamW(groups, lr=spec.learning_rate, betas=(0.9, 0.98))
-
-
-def _read(path: Path) -> dict[str, Any]:
+def read_state_file(path: Path) -> dict[str, Any]:
+    """Content of a checkpoint, on the CPU; raises TrainingError where it is missing, damaged or something else."""
     if not path.is_file():
         raise TrainingError(f"{path}: no checkpoint to resume; start the run without --resume")
     try:
-        content: dict[str, Any] = torch.load(path, weights_only=True)
+        content: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
         raise TrainingError(f"{path}: the checkpoint is damaged; start a new run folder") from error
-    if not isinstance(content, dict) or "recipe" not in content:
+    if not isinstance(content, dict) or "recipe" not in content or "generators" not in content:
         raise TrainingError(f"{path}: not a training checkpoint; start a new run folder")
     return content
 

@@ -1,172 +1,202 @@
-"""The training loop: resumable, interruptible, watched."""
+"""The training loop: resumable, interruptible, watched, on any number of processes."""
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
-from torch.utils.data import DataLoader
+from accelerate import Accelerator
 
-from mift_ros.errors import TrainingError
 from training.checkpoint import save_weights
-from training.data.orthophotos.batches import Pairs, TrainingBatches, held_out_pairs
-from training.data.orthophotos.imagery import load_imagery
-from training.evaluation.held_out import evaluate_pairs
-from training.loop.history import History
+from training.data.batch import Batch, Share
+from training.loop.failures import disk_told, step_told
+from training.loop.fetch import BatchError, fetch
+from training.loop.generators import seed_process
+from training.loop.initial import load_initial
 from training.loop.interrupt import Interrupt
-from training.loop.plots import plot_curves
-from training.loop.preprocess import normalise
-from training.loop.progress import TrainingProgress
-from training.loop.schedule import PROBE_STEPS, learning_rate, planned_steps
-from training.loop.state import STATE_FILE, TrainState
-from training.model.mift import Mift, build
-from training.model.network import join_branches
+from training.loop.mining import Mineable, mining_interval, mining_is_due, nearest_classes
+from training.loop.processes import Decision, agree, from_main, make_accelerator, process_count
+from training.loop.run_dir import check_run_dir, claimed, record_start
+from training.loop.schedule import PROBE_STEPS, planned_steps
+from training.loop.state import STATE_FILE, TrainState, write_state
+from training.loop.stepper import Stepper
+from training.loop.training_data import TrainingData, open_training_data, planned_by
+from training.loop.watch import Watch
+from training.model.build import build_network
 from training.recipes.schema import Recipe
 
 WEIGHTS_FILE = "weights.safetensors"
-CHUNK = 32
-"""Images the stages take at once: their activations stay near the caches. What follows sees the whole batch, since
-batch normalisation over a part of it would tell which pairs sit together."""
+BEST_FILE = "best.safetensors"
 
 
-@dataclass(frozen=True)
-class StepResult:
-    """Loss of a step, and the share of its drone views nearest to their own map view."""
+def train(
+    recipe: Recipe,
+    data: Path,
+    run_dir: Path,
+    minutes: float | None = None,
+    resume: bool = False,
+    init: Path | None = None,
+) -> bool:
+    """Run a recipe into run_dir; True when it reached its end.
 
-    loss: float
-    batch_recall: float
+    There are then: the weights (their moving average where the recipe keeps one) of the last step and of the best
+    evaluation, the state, run.json, log, TensorBoard scalars and curves.
 
-
-def train(recipe: Recipe, data: Path, run_dir: Path, minutes: float | None = None, resume: bool = False) -> bool:
-    """Run a recipe into run_dir: weights (moving average), state, log and curves; True when it reached its end.
-
-    minutes: plan the steps so that the run takes this long instead of the recipe's steps; resume: go on from run_dir.
-    The first Ctrl-C saves and returns False. Raises TrainingError for missing data, a diverging loss and a run folder
-    that cannot be used.
+    minutes: plan the steps so that the run takes this long instead of the recipe's length; resume: go on from run_dir;
+    init: weights to begin with. The first Ctrl-C saves and returns False. Raises TrainingError for data, weights and
+    run folders that cannot be used, a loss that is not finite, too little memory and a full disk.
     """
-    torch.manual_seed(recipe.seed)
+    accelerator = make_accelerator()
+    with ExitStack() as stack:
+        if accelerator.is_main_process:
+            check_run_dir(run_dir, resume)
+            stack.enter_context(claimed(run_dir))
+        trainer = _prepare(recipe, data, run_dir, accelerator, resume, init)
+        if accelerator.is_main_process:
+            with disk_told(run_dir, trainer.saved_step):
+                record_start(run_dir, recipe, trainer.state.step, data, accelerator.device, process_count())
+        return trainer.run(minutes)
+
+
+def _prepare(
+    recipe: Recipe, data: Path, run_dir: Path, accelerator: Accelerator, resume: bool, init: Path | None
+) -> Trainer:
     torch.set_flush_denormal(True)
-    model = build(recipe.variant)
-    state = TrainState.fresh(model, recipe)
-    state_path = run_dir / STATE_FILE
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.variant, recipe.method, recipe.network)
+    if init is not None and not resume:
+        unmatched = load_initial(init, network)
+        if unmatched and accelerator.is_main_process:
+            print(f"{init}: keys without a partner, which are left out or as they were: {', '.join(unmatched)}")
+    network.to(accelerator.device)
+    share = Share(accelerator.process_index, process_count(), recipe.batch.accumulate)
+    material = open_training_data(recipe, data, network.config.input_size, share)
+    state = TrainState.fresh(network, recipe, material.source.classes, planned_by(recipe, material.source))
+    seed_process(recipe.seed, share.rank)
     if resume:
-        state.restore(state_path, recipe)
-    elif state_path.exists():
-        raise TrainingError(f"{run_dir}: holds another run; go on with --resume or choose a new --out folder")
-    size = model.config.input_size
-    if run_dir.exists() and not run_dir.is_dir():
-        raise TrainingError(f"{run_dir}: not a folder; choose another --out")
-    spec = recipe.data.orthophotos
-    if spec is None:
-        raise TrainingError(f"recipe {recipe.name}: multi-view data cannot be trained on yet")
-    images = load_imagery(data, spec.sources, spec.views.finest_gsd_m)
-    run_dir.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(state, recipe, run_dir, held_out_pairs(images, recipe, size))
-    return trainer.run(TrainingBatches(images, recipe, size), minutes)
+        state.restore(run_dir / STATE_FILE, recipe)
+    return Trainer(state, recipe, run_dir, material, accelerator)
 
 
 class Trainer:
-    """Steps, log, evaluation and checkpoints of one run."""
+    """Steps, evaluation, mining and checkpoints of one run."""
 
-    def __init__(self, state: TrainState, recipe: Recipe, run_dir: Path, held_out: Pairs) -> None:
-        """held_out: map and drone views of the evaluation places; none are evaluated when there are fewer than two."""
+    def __init__(
+        self, state: TrainState, recipe: Recipe, run_dir: Path, material: TrainingData, accelerator: Accelerator
+    ) -> None:
         self.state = state
         self.recipe = recipe
         self.run_dir = run_dir
-        self.held_out = held_out
-        self.history = History(run_dir, state.step)
+        self.source, self.evaluation = material.source, material.evaluation
+        self.is_main, self.device = accelerator.is_main_process, accelerator.device
+        self.saved_step = state.step or None
         self._saved_at = time.monotonic()
+        self._stepper = Stepper(state, recipe, self.source.epoch_steps, accelerator)
+        if state.neighbours is not None:
+            self.source.mine(state.neighbours.numpy())
 
-    def run(self, batches: TrainingBatches, minutes: float | None = None) -> bool:
+    def run(self, minutes: float | None = None) -> bool:
         """Train to the planned step, or to the first Ctrl-C; saves in both cases."""
-        started, first = time.monotonic(), self.state.step
-        with Interrupt() as interrupt, TrainingProgress(self.state.steps, self.state.step) as progress:
-            began = started
-            for maps, drones in self._stream(batches):
-                result = self.step(maps, drones)
-                step_s = time.monotonic() - began
-                self.state.trained_s += step_s
-                if minutes is not None and self.state.step == first + PROBE_STEPS:
-                    spent_s = time.monotonic() - started
-                    self.state.steps = planned_steps(self.state.step, spent_s / PROBE_STEPS, minutes - spent_s / 60.0)
-                self._log(result, 2 * len(maps) / step_s, progress)
-                if interrupt.requested:
-                    break
-                began = time.monotonic()
-        self.save()
-        plot_curves(self.history, self.run_dir)
+        with ExitStack() as stack:
+            interrupt = stack.enter_context(Interrupt())
+            stack.enter_context(step_told(self.recipe.batch))
+            with disk_told(self.run_dir, self.saved_step):
+                watch = stack.enter_context(Watch(self.run_dir, self.state)) if self.is_main else None
+            try:
+                self._steps(interrupt, watch, minutes)
+            except BatchError:
+                if process_count() == 1:
+                    self.save()
+                raise
+            self.save()
+            if watch is not None:
+                with disk_told(self.run_dir, self.saved_step):
+                    watch.finish()
         return self.state.step >= self.state.steps
 
-    def step(self, maps: Tensor, drones: Tensor) -> StepResult:
-        """One optimizer step on uint8 views [B, S, S, 3]; raises TrainingError when the loss is not finite."""
-        state, spec = self.state, self.recipe.optimizer
-        rate = learning_rate(state.step, state.steps, self.recipe.schedule.warmup_steps, spec.learning_rate)
-        for group in state.optimizer.param_groups:
-            group["lr"] = rate
-        state.model.train()
-        state.optimizer.zero_grad(set_to_none=True)
-        gallery, queries = self._branches(torch.cat([maps, drones])).chunk(2)
-        loss = state.loss(queries, gallery)
-        if not math.isfinite(loss.item()):
-            raise TrainingError(f"the loss is {loss.item()} at step {state.step}; lower optimizer.learning_rate")
-        loss.backward()
-        nn.utils.clip_grad_norm_(state.model.parameters(), spec.clip_norm)
-        state.optimizer.step()
-        state.average.update_parameters(state.model)
-        state.step += 1
-        with torch.no_grad():
-            similarity = join_branches(queries) @ join_branches(gallery).T
-            hits = similarity.argmax(dim=1) == torch.arange(len(queries))
-        return StepResult(loss.item(), hits.float().mean().item())
-
-    def evaluate(self) -> tuple[float, float]:
-        """Recall@1 and @5 of the averaged weights among the held-out places."""
-        retrieval = evaluate_pairs(self.state.average.module, *self.held_out)
-        return retrieval.recall_at(1), retrieval.recall_at(5)
-
     def save(self) -> None:
-        """Write the state and the averaged weights."""
-        self.state.save(self.run_dir / STATE_FILE, self.recipe)
-        averaged = self.state.average.module
-        if isinstance(averaged, Mift):
-            save_weights(self.run_dir / WEIGHTS_FILE, averaged, self.recipe.name)
+        """Write the state and the weights; every process calls this."""
+        content = self.state.content(self.recipe)
+        if self.is_main:
+            with disk_told(self.run_dir, self.saved_step):
+                write_state(self.run_dir / STATE_FILE, content)
+                self.saved_step = self.state.step
+                save_weights(self.run_dir / WEIGHTS_FILE, self.state.result, self.recipe.name)
         self._saved_at = time.monotonic()
 
-    def _branches(self, images: Tensor) -> Tensor:
-        model = self.state.model
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            chunks = [model.features(normalise(chunk)) for chunk in torch.split(images, CHUNK)]
-            stages = [torch.cat(parts) for parts in zip(*chunks, strict=True)]
-            return model.describe(stages).float()
+    def _steps(self, interrupt: Interrupt, watch: Watch | None, minutes: float | None) -> None:
+        started, first = time.monotonic(), self.state.step
+        for batch, waited_s in self._batches():
+            began = time.monotonic()
+            measured = self._stepper.step(batch)
+            step_s = waited_s + time.monotonic() - began
+            self.state.trained_s += step_s
+            if minutes is not None and self.state.step == first + PROBE_STEPS:
+                spent_s = time.monotonic() - started
+                self.state.steps = planned_steps(self.state.step, spent_s / PROBE_STEPS, minutes - spent_s / 60.0)
+            decision = agree(Decision(interrupt.requested, self._save_is_due(), self.state.steps), self.device)
+            self.state.steps = decision.steps
+            if watch is not None:
+                self._tell(watch, measured, 2 * len(batch.labels) * process_count() / step_s, waited_s / step_s)
+            if decision.save:
+                self.save()
+            if decision.stop:
+                return
 
-    def _stream(self, batches: TrainingBatches) -> Iterator[Pairs]:
+    def _batches(self) -> Iterator[tuple[Batch, float]]:
+        """Batches of the steps to come, and the seconds waited for each."""
         while self.state.step < self.state.steps:
-            sampler = range(self.state.step, self.state.steps)
-            loader = DataLoader(batches, batch_size=None, sampler=sampler, num_workers=self.recipe.workers)
-            for pair in loader:
-                yield pair
+            if mining_is_due(self.recipe, self.source, self.state.step):
+                self._mine()
+            interval = mining_interval(self.recipe, self.source)
+            end = min((self.state.step // interval + 1) * interval, self.state.steps) if interval else self.state.steps
+            began = time.monotonic()
+            for batch in fetch(self.source, self.state.step, end, self.recipe.workers, self.device.type == "cuda"):
+                yield batch, time.monotonic() - began
                 if self.state.step >= self.state.steps:
                     return
+                began = time.monotonic()
 
-    def _log(self, result: StepResult, rate: float, progress: TrainingProgress) -> None:
-        progress.update(self.state, result.loss, result.batch_recall, rate)
+    def _mine(self) -> None:
+        """Hard negatives by the main process's embeddings, for all processes; part of the state."""
+        assert isinstance(self.source, Mineable) and self.recipe.data.multiview is not None
+        count = min(self.recipe.data.multiview.neighbours, self.source.classes - 1)
+        found = torch.zeros(self.source.classes, count, dtype=torch.int64)
+        if self.is_main:
+            found = nearest_classes(self.state.result, self.source, count)
+        self.state.neighbours = from_main(found.to(self.device)).cpu()
+        self.source.mine(self.state.neighbours.numpy())
+
+    def _save_is_due(self) -> bool:
+        every = self.recipe.checkpoint_steps
+        late = self.is_main and time.monotonic() - self._saved_at > 60.0 * self.recipe.checkpoint_minutes
+        return late or bool(every and self.state.step % every == 0)
+
+    def _tell(self, watch: Watch, measured: dict[str, float], images_per_s: float, data_wait: float) -> None:
         row = {
             "step": self.state.step,
-            "loss": result.loss,
-            "batch_recall": result.batch_recall,
-            "learning_rate": self.state.optimizer.param_groups[0]["lr"],
-            "images_per_s": rate,
-            "temperature": math.exp(-self.state.loss.log_scale.item()),
+            **measured,
+            "learning_rate": max(group["lr"] for group in self.state.optimizer.param_groups),
+            "images_per_s": images_per_s,
+            "data_wait": data_wait,
         }
-        ends = self.state.step >= self.state.steps
-        if len(self.held_out[0]) > 1 and (ends or self.state.step % self.recipe.evaluation.every_steps == 0):
-            row["recall_1"], row["recall_5"] = self.evaluate()
-            progress.recall(self.state.step, row["recall_1"], row["recall_5"])
-        self.history.append(**row)
-        if time.monotonic() - self._saved_at > 60.0 * self.recipe.checkpoint_minutes:
-            self.save()
+        if self.state.loss.temperature is not None:
+            row["temperature"] = self.state.loss.temperature.item()
+        evaluated = self._evaluate()
+        with disk_told(self.run_dir, self.saved_step):
+            watch.note(row, evaluated)
+
+    def _evaluate(self) -> dict[str, float]:
+        """Retrieval where it is due, else nothing; keeps the best weights."""
+        due = self.state.step % self.recipe.evaluation.every_steps == 0 or self.state.step >= self.state.steps
+        if self.evaluation is None or not due:
+            return {}
+        measured = self.evaluation(self.state.result)
+        if measured["recall_1"] > self.state.best_recall:
+            self.state.best_recall = measured["recall_1"]
+            with disk_told(self.run_dir, self.saved_step):
+                save_weights(self.run_dir / BEST_FILE, self.state.result, self.recipe.name)
+        return measured

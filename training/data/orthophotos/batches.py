@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset
 
+from training.data.batch import Batch, Share
 from training.data.orthophotos.imagery import Imagery
-from training.data.orthophotos.places import PlaceSampler, grid_places
+from training.data.orthophotos.places import Place, PlaceSampler, grid_places
 from training.data.orthophotos.views import drone_view, map_view
 from training.recipes.schema import Recipe
 
@@ -18,34 +19,51 @@ Pairs = tuple[torch.Tensor, torch.Tensor]
 """Map views and drone views, uint8 [B, S, S, 3] each; row i of both shows the same place."""
 
 
-class TrainingBatches(Dataset[Pairs]):
-    """Item k is the batch of step k; nothing is kept between items, so any number of workers gives the same batches."""
+class OrthophotoBatches:
+    """A BatchSource of view pairs: every place is a class of its own, and there are no epochs."""
 
-    def __init__(self, images: Sequence[Imagery], recipe: Recipe, size: int) -> None:
+    classes = 0
+    epoch_steps = 0
+
+    def __init__(self, images: Sequence[Imagery], recipe: Recipe, size: int, share: Share) -> None:
         """images: all of the recipe's; held-out ones are left out here. size: input side of the network."""
         self._images = [image for image in images if not image.held_out]
-        self._recipe = recipe
+        self._batch = recipe.batch
+        self._seed = recipe.seed
         self._size = size
+        self._rows = share.of(recipe.batch.classes)
         assert recipe.data.orthophotos is not None
         spec = recipe.data.orthophotos
         shares = [source.share for source in spec.sources]
         self._places = PlaceSampler(self._images, shares, spec.views.side_m, spec.views.least_px)
         self._views = spec.views
 
-    def __getitem__(self, step: int) -> Pairs:
-        """Map and drone views of `batch_pairs` distinct places."""
+    def mine(self, neighbours: npt.NDArray[np.int64]) -> None:
+        """Recipes of orthophotos have no hard negatives."""
+        raise NotImplementedError
+
+    def __getitem__(self, step: int) -> Batch:
+        """Both views of this process's part of the step's places, no two of which overlap."""
         cv2.setNumThreads(1)
-        rng = np.random.default_rng([self._recipe.seed, step])
-        views = self._views
+        places = self._places.batch(self._batch.classes, np.random.default_rng([self._seed, step]))
+        rows = [(label, view) for label in self._rows for view in range(self._batch.per_class)]
+        satellite = np.empty((len(rows), self._size, self._size, 3), np.uint8)
+        drone = np.empty_like(satellite)
+        for row, (label, view) in enumerate(rows):
+            satellite[row], drone[row] = self._pair(places[label], step, label * self._batch.per_class + view)
+        labels = torch.tensor([label for label, _ in rows])
+        return Batch(torch.from_numpy(satellite), torch.from_numpy(drone), labels)
+
+    def _pair(self, place: Place, step: int, row: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """Map and drone view; their generator is the row's own, so that no process renders another's rows.
+
+        NumPy pads a seed with zeros: the places' [seed, step] is [seed, step, 0], which rows keep off.
+        """
+        rng = np.random.default_rng([self._seed, step, 1 + row])
+        views, image = self._views, self._images[place.image]
         factor = views.factor_at(step)
-        map_look, drone_look = views.map.softened(factor), views.drone.softened(factor)
-        shape = (self._recipe.batch.classes, self._size, self._size, 3)
-        maps, drones = np.empty(shape, np.uint8), np.empty(shape, np.uint8)
-        for row, place in enumerate(self._places.batch(self._recipe.batch.classes, rng)):
-            image = self._images[place.image]
-            maps[row] = map_view(image, place, map_look, self._size, rng)
-            drones[row] = drone_view(image, place, views.geometry, drone_look, self._size, rng)
-        return torch.from_numpy(maps), torch.from_numpy(drones)
+        satellite = map_view(image, place, views.map.softened(factor), self._size, rng)
+        return satellite, drone_view(image, place, views.geometry, views.drone.softened(factor), self._size, rng)
 
 
 def held_out_pairs(images: Sequence[Imagery], recipe: Recipe, size: int) -> Pairs:

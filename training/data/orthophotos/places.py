@@ -66,7 +66,7 @@ class PlaceSampler:
                 places.append(place)
                 if len(places) == count:
                     return places
-        raise TrainingError(f"the imagery has no room for {count} distinct places a batch; lower batch_pairs")
+        raise TrainingError(f"the imagery has no room for {count} distinct places a batch; lower batch.classes")
 
     def _smallest_m(self, image: Imagery) -> float:
         return max(self._side_m[0], self._least_px * image.gsd_m)

@@ -1,0 +1,40 @@
+"""Weights to begin a run with: our own, or those of CrossFormer trained on ImageNet."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import Tensor
+
+from mift_ros.errors import TrainingError
+from training.checkpoint import read_state
+from training.model.network import Network
+
+OWN_SUFFIX = ".safetensors"
+STAGES_PREFIX = "stages."
+
+
+def load_initial(path: Path, network: Network) -> list[str]:
+    """Take weights into the network; the keys of either side that found no partner.
+
+    A .safetensors file of ours has to fit in all stages; of what follows them, that is taken which fits, since heads
+    differ between methods. Any other file is read as a CrossFormer checkpoint.
+
+    Raises:
+        TrainingError: the file cannot be read or its stages are of another variant.
+    """
+    if path.suffix != OWN_SUFFIX:
+        from training.model.crossformer import load_crossformer
+
+        return load_crossformer(path, network)
+    own, given = network.state_dict(), read_state(path)
+    unmatched = sorted(key for key in own.keys() | given.keys() if not _fits(own.get(key), given.get(key)))
+    strange = [key for key in unmatched if key.startswith(STAGES_PREFIX)]
+    if strange:
+        raise TrainingError(f"{path}: its stages are not those of {network.config.variant}, for example {strange[0]}")
+    network.load_state_dict({key: value for key, value in given.items() if key not in unmatched}, strict=False)
+    return unmatched
+
+
+def _fits(own: Tensor | None, given: Tensor | None) -> bool:
+    return own is not None and given is not None and own.shape == given.shape
