@@ -95,6 +95,11 @@ def test_what_stops_training_or_evaluation_is_an_error(damage, words: str, root:
     assert any(severity is Severity.ERROR and words in text for severity, text in findings(root))
 
 
+def test_a_missing_folder_is_not_taken_for_another_of_the_set(root: Path) -> None:
+    shutil.rmtree(root / "test/gallery_drone")
+    assert (Severity.ERROR, "test/gallery_drone is missing") in findings(root)
+
+
 WARNINGS = [
     (empty("test/gallery_drone/0009"), "empty classes in test/gallery_drone: 0009"),
     (lambda root: write(root / "train/drone/0001/z.jpeg", 80), "1 of 7 images looked at are not 64 x 64 but 80 x 80"),

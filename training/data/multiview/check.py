@@ -73,7 +73,7 @@ def check_dataset(dataset: MultiviewDataset, deep: bool = False, progress: Progr
     contents: dict[Part, Contents] = {}
     findings: list[Finding] = []
     for part in parts:
-        contents[part], found = _look_into(part, dataset.root)
+        contents[part], found = _look_into(part, dataset.root, {other.folder for other in parts})
         findings += found
     findings += [finding for each in contents.values() for finding in _against_published(each)]
     findings += _training_findings(dataset, contents)
@@ -87,19 +87,19 @@ def check_dataset(dataset: MultiviewDataset, deep: bool = False, progress: Progr
     return Report(dataset, tuple(contents.values()), tuple(dict.fromkeys(findings)), decoded)
 
 
-def _look_into(part: Part, root: Path) -> tuple[Contents, list[Finding]]:
+def _look_into(part: Part, root: Path, folders_of_set: set[Path]) -> tuple[Contents, list[Finding]]:
     if not part.folder.is_dir():
-        return Contents(part, None), [_error(f"{part.folder} is missing{_meant(part.folder, root)}")]
+        return Contents(part, None), [_error(f"{part.folder} is missing{_meant(part.folder, root, folders_of_set)}")]
     folders, strangers = part.class_folders()
     findings = [_error(_stranger(part.folder / name)) for name in strangers[:NAMED]]
     return Contents(part, part.images_in(folders)), findings
 
 
-def _meant(missing: Path, root: Path) -> str:
-    """The folder beside the missing one that was probably meant by it."""
+def _meant(missing: Path, root: Path, folders_of_set: set[Path]) -> str:
+    """The folder beside the missing one that was probably meant by it, which is no other folder of the set."""
     while missing != root and not missing.parent.is_dir():
         missing = missing.parent
-    beside = [path.name for path in missing.parent.iterdir() if path.is_dir()]
+    beside = [path.name for path in missing.parent.iterdir() if path.is_dir() and path not in folders_of_set]
     close = get_close_matches(missing.name, beside, 1)
     return f"; is {missing.parent / close[0]} meant by it?" if close else ""
 
