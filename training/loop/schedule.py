@@ -20,11 +20,6 @@ def rate_factor(spec: ScheduleSpec, step: int, steps: int, epoch_steps: int) -> 
     return warm * 0.5 * (1.0 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def learning_rate(step: int, steps: int, warmup_steps: int, peak: float) -> float:
-    """Rate of step 0 .. steps - 1."""
-    return peak * rate_factor(ScheduleSpec(warmup_steps), step, steps, 0)
-
-
 def planned_steps(done: int, seconds_per_step: float, minutes_left: float) -> int:
     """Total steps so that the run ends in minutes_left."""
     return done + max(int(minutes_left * 60.0 / seconds_per_step), 1)

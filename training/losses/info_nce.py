@@ -51,6 +51,3 @@ class InfoNce(nn.Module):
         )
         parts = [info_nce(a, b, scale, self.label_smoothing) for a, b in pairs]
         return whole + self.branch_weight * torch.stack(parts).mean()
-
-
-PairLoss = InfoNce
