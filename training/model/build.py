@@ -6,12 +6,16 @@ from collections.abc import Callable
 from importlib import import_module
 
 from mift_ros.errors import TrainingError
+from training.methods.table import METHODS as OTHER_METHODS
 from training.model.changes import changed
 from training.model.config import VARIANTS, MiftConfig
 from training.model.network import Network
 from training.recipes.schema import NetworkSpec
 
-METHODS: dict[str, str] = {"mift": "training.model.mift:Mift"}
+METHODS: dict[str, str] = {
+    "mift": "training.model.mift:Mift",
+    **{name: method.network for name, method in OTHER_METHODS.items()},
+}
 """Where the class of each method is; it is made of a MiftConfig alone."""
 
 
