@@ -54,7 +54,11 @@ def synthesize(
     }  # fmt: skip
     changes = {key: value for key, value in given.items() if value is not None}
     spec = replace(QUICK if quick else SetSpec(), **changes)
-    images = render(out, spec, processes)
+    try:
+        images = render(out, spec, processes)
+    except KeyboardInterrupt:
+        typer.echo(f"{out}: interrupted; finished buildings are kept, run the same command to go on", err=True)
+        raise typer.Exit(130) from None
     typer.echo(
         f"{out}: {spec.train} training, {spec.test} test and {spec.distractors} distractor buildings, "
         f"{spec.views} drone views each, {spec.size_px} px; {images} of {spec.images} images rendered now"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
 import signal
+import threading
 from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -52,6 +54,7 @@ def synthesize(root: Path, spec: SetSpec, processes: int = PROCESSES) -> int:
 
     Raises:
         TrainingError: the folder holds another set or cannot be written, or a process died.
+        KeyboardInterrupt: once the workers have ended; whole classes stay.
     """
     claim(root, spec)
     positions = read_positions(root)
@@ -109,15 +112,31 @@ def _start_worker(link: Link) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     cv2.setNumThreads(1)
     _link.append(link)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """A worker whose parent was killed would wait for its next job for ever."""
+    parent = multiprocessing.parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 def _render_town(root: Path, spec: SetSpec, planned: PlannedTown) -> list[Position]:
     """Render the classes of a town that are not complete; returns where all of them are."""
+    _go_on()
     town = build_town(spec, planned)
     places = town.frame.to_geodetic(town.buildings_m[:, :2])
     for rank, planned_class in enumerate(planned.classes):
         _render_class(root, spec, town, rank, planned_class)
     return [Position(c.role.part, c.name, *map(float, place)) for c, place in zip(planned.classes, places)]
+
+
+def _go_on() -> None:
+    """End the job when the parent asks to stop."""
+    if _link[0].stop.is_set():
+        raise _Stopped
 
 
 def _render_class(root: Path, spec: SetSpec, town: Town, rank: int, planned: PlannedClass) -> None:
@@ -136,8 +155,7 @@ def _render_class(root: Path, spec: SetSpec, town: Town, rank: int, planned: Pla
 def _counted(images: Iterator[Image]) -> Iterator[Image]:
     """The same images, each told to the parent, until it asks to stop."""
     for image in images:
-        if _link[0].stop.is_set():
-            raise _Stopped
+        _go_on()
         with _link[0].images.get_lock():
             _link[0].images.value += 1
         yield image
