@@ -27,11 +27,11 @@ def sdm(query_deg: npt.NDArray[np.float32], ranked_deg: npt.NDArray[np.float32])
 
 
 def sdm_of_task(task: Task, embedded: Embedded, positions: Positions) -> dict[int, float]:
-    """Mean SDM@K over the queries for each K of KS that the gallery has images for."""
+    """Mean SDM@K over the queries for each K of KS; K beyond the gallery's size takes all of it."""
     (queries, _), (gallery, _) = embedded.of(task.queries), embedded.of(task.gallery)
     ranked = task.gallery.labels[nearest(queries, gallery, max(KS)).cpu().numpy()]
     query_deg, ranked_deg = _degrees(task.queries.labels, positions), _degrees(ranked, positions)
-    return {k: float(sdm(query_deg, ranked_deg[:, :k]).mean()) for k in KS if k <= ranked.shape[1]}
+    return {k: float(sdm(query_deg, ranked_deg[:, :k]).mean()) for k in KS}
 
 
 def _degrees(labels: npt.NDArray[np.int64], positions: Positions) -> npt.NDArray[np.float32]:
