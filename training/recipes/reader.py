@@ -23,9 +23,9 @@ def load_recipe(path: Path, overrides: tuple[str, ...] = ()) -> Recipe:
 
     path: a YAML file, or the name of a shipped recipe.
     """
-    path = SHIPPED.get(str(path), path)
+    source = SHIPPED.get(str(path), path)
     try:
-        raw = yaml.safe_load(path.read_text(encoding="utf-8"))
+        raw = yaml.safe_load(source.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise TrainingError(f"{path}: no such recipe; give a file or one of {', '.join(SHIPPED)}") from error
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
