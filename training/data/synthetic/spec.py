@@ -80,7 +80,7 @@ class SetSpec:
 
 
 QUICK = SetSpec(train=100, test=60, distractors=20, views=18, size_px=256)
-"""Rendered within two minutes: enough to tell methods apart."""
+"""Two and a half minutes of one core: enough to tell methods apart."""
 
 
 class PlannedClass(NamedTuple):
