@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,7 +28,7 @@ def attention(
     rows = time_attention(build(variant).config, images, rounds, found)
     unit = next(row.seconds for row in rows if row.kind is AttentionKind.GLRA)
     table = Table("attention", title=f"{variant} on {found}: {images} images one by one, median of {rounds} rounds")
-    for column in ("parameters", "GFLOP per image", "seconds", "of GLRA's", "paper, seconds", "of GLRA's"):
+    for column in ("parameters", "GFLOP / image", "s", "ratio", "paper: s", "ratio"):
         table.add_column(column, justify="right")
     for row in rows:
         paper = PAPER_SECONDS[row.kind]
@@ -37,3 +38,28 @@ def attention(
         )  # fmt: skip
     Console().print(table)
     Console().print(f"{machine('torch')}, {torch.get_num_threads()} threads of PyTorch")
+
+
+def tables(
+    data: Annotated[Path, typer.Option("--data", help="Multi-view set: University-1652 or a synthetic one.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the runs, results.json and results.md.")],
+    quick: Annotated[bool, typer.Option("--quick", help="A small trunk and few steps, for a CPU.")] = False,
+    only: Annotated[str, typer.Option(help="Of methods, k, kernels, attention, regions; all when left out.")] = "",
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Steps of 24 rows; rows of other batches see as many images.")
+    ] = None,
+    init: Annotated[
+        Path | None, typer.Option("--init", help="Weights of the stages for every row, instead of a common trunk.")
+    ] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change every recipe alike: seed=1.")] = None,
+) -> None:
+    """Tables 3, 5, 6, 7 and Fig. 13: train every row alike and print it beside the paper's figures.
+
+    Ctrl-C saves; the same command goes on, and what is finished is not done again.
+    """
+    from training.tables.compare import chosen, compare, settings
+
+    given = settings(quick, steps, overrides or (), init)
+    if not compare(chosen(only), given, data, out, Console()):
+        typer.echo(f"interrupted; the same command goes on in {out}")
+        raise typer.Exit(130)
