@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +35,18 @@ def textures(tmp_path_factory: pytest.TempPathFactory) -> Path:
             cv2.rectangle(image, (x, y), (x + width, y + height), rng.integers(0, 256, 3).tolist(), cv2.FILLED)
         cv2.imwrite(str(folder / f"{index}.png"), image)
     return folder
+
+
+@pytest.fixture
+def train_command(textures: Path, tmp_path: Path) -> Callable[[Recipe, Path], list[str]]:
+    """Arguments of python that train a recipe on the textures into a folder: what a user types after `mift`."""
+
+    def command(recipe: Recipe, run_dir: Path) -> list[str]:
+        path = tmp_path / f"{recipe.name}.yaml"
+        path.write_text(json.dumps(recipe.to_dict()))
+        return ["-m", "mift_ros.cli", "train", "run", str(path), "--data", str(textures), "--out", str(run_dir)]
+
+    return command
 
 
 @pytest.fixture

@@ -40,7 +40,7 @@ def worker_death() -> str:
     """What is said then."""
     return (
         "a worker that prepares batches was ended from outside, often for lack of memory; "
-        "lower workers and go on with --resume"
+        "lower workers and go on from the last checkpoint with --resume"
     )
 
 
@@ -55,11 +55,15 @@ def disk_told(run_dir: Path, saved_step: int | None) -> Iterator[None]:
         raise TrainingError(f"{run_dir}: cannot be written ({_reason(run_dir, error)}); {kept}: {then}") from error
 
 
-def _reason(run_dir: Path, error: Exception) -> str:
+def _reason(run_dir: Path, error: BaseException) -> str:
+    """Why, with the space that is left; PyTorch and safetensors may hide the system's error behind their own."""
     free_mb = shutil.disk_usage(run_dir).free / 1e6
+    hidden: BaseException | None = error
+    while hidden is not None and not isinstance(hidden, OSError):
+        hidden = hidden.__context__
     what = " ".join(str(error).split())[:120]
-    if isinstance(error, OSError) and error.errno is not None:
-        what = "the disk is full" if error.errno in FULL else str(error.strerror)
+    if isinstance(hidden, OSError) and hidden.errno is not None:
+        what = "the disk is full" if hidden.errno in FULL else str(hidden.strerror)
     return f"{what}, {free_mb:.0f} MB free"
 
 

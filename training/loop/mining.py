@@ -29,19 +29,18 @@ class Mineable(BatchSource, Protocol):
         """One image of each class, in the order of the classes, RGB uint8 [B, S, S, 3] at a time."""
 
 
-def mining_interval(recipe: Recipe, source: BatchSource) -> int:
-    """Steps between two minings; 0 where the recipe has none."""
-    spec = recipe.data.multiview
-    mined = spec is not None and spec.hard_negatives is HardNegatives.EMBEDDING
-    return source.epoch_steps if mined else 0
-
-
 def mining_is_due(recipe: Recipe, source: BatchSource, step: int) -> bool:
-    """Whether neighbours are computed before this step, which no step does twice."""
-    interval, spec = mining_interval(recipe, source), recipe.data.multiview
-    if not interval or spec is None or step % interval:
-        return False
-    return step >= spec.hard_after_epochs * source.epoch_steps
+    """Whether neighbours are computed before this step."""
+    return step > 0 and next_mining(recipe, source, step - 1) == step
+
+
+def next_mining(recipe: Recipe, source: BatchSource, step: int) -> int | None:
+    """The first step after `step` before which neighbours are computed; None where the recipe mines none."""
+    spec = recipe.data.multiview
+    if spec is None or spec.hard_negatives is not HardNegatives.EMBEDDING:
+        return None
+    first, every = spec.hard_after_epochs * source.epoch_steps, spec.hard_every_epochs * source.epoch_steps
+    return first + max((step - first) // every + 1, 0) * every
 
 
 @torch.no_grad()

@@ -9,6 +9,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from training.loop.state import TrainState
 
+NAMES = {
+    "recall_1": "recall@1",
+    "recall_5": "recall@5",
+    "ap": "AP",
+    "satellite_recall_1": "satellite queries: recall@1",
+    "satellite_ap": "AP",
+}
+"""What columns of the log are called."""
 LINE_EVERY_STEPS = 20
 """Where there is no terminal, a plain line this often keeps a log file readable."""
 
@@ -50,5 +58,6 @@ class TrainingProgress:
             self._console.print(f"step {state.step}/{state.steps}  {text}  {minutes:.1f} min", soft_wrap=True)
 
     def recall(self, step: int, measured: dict[str, float]) -> None:
-        """Show an evaluation."""
-        self._console.print(f"step {step}: held-out " + ", ".join(f"{k} {v:.1%}" for k, v in measured.items()))
+        """Show an evaluation; its figures by their names in the log."""
+        figures = "  ".join(f"{NAMES.get(name, name)} {value:.1%}" for name, value in measured.items())
+        self._console.print(f"step {step}: held out  {figures}", soft_wrap=True)

@@ -36,7 +36,10 @@ def check_run_dir(run_dir: Path, resume: bool) -> None:
 
 @contextmanager
 def claimed(run_dir: Path) -> Iterator[None]:
-    """Make the folder and hold it; the system gives it back however the process ends."""
+    """Make the folder and hold it; the system gives it back however the process ends.
+
+    A record lock: workers, which are forked and may live a little longer, do not inherit it.
+    """
     try:
         run_dir.mkdir(parents=True, exist_ok=True)
         lock = (run_dir / LOCK_FILE).open("w")
@@ -44,8 +47,8 @@ def claimed(run_dir: Path) -> Iterator[None]:
         raise TrainingError(f"{run_dir}: cannot be written ({error.strerror}); choose another --out") from error
     with lock:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except (BlockingIOError, PermissionError) as error:
             raise TrainingError(
                 f"{run_dir}: another process trains into this folder; wait for it or choose another --out"
             ) from error

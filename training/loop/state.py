@@ -97,8 +97,8 @@ class TrainState:
 
 def write_state(path: Path, content: dict[str, Any]) -> None:
     """Replace the checkpoint, or leave the old one where it was when this fails."""
-    with replacing(path) as temporary:
-        torch.save(content, temporary)
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        torch.save(content, file)  # to a file of Python's, whose errors say why; PyTorch's own do not
 
 
 def read_state_file(path: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from accelerate import Accelerator
 
+from mift_ros.errors import TrainingError
 from training.checkpoint import save_weights
 from training.data.batch import Batch, Share
 from training.loop.failures import disk_told, step_told
@@ -17,7 +18,7 @@ from training.loop.fetch import BatchError, fetch
 from training.loop.generators import seed_process
 from training.loop.initial import load_initial
 from training.loop.interrupt import Interrupt
-from training.loop.mining import Mineable, mining_interval, mining_is_due, nearest_classes
+from training.loop.mining import Mineable, mining_is_due, nearest_classes, next_mining
 from training.loop.processes import Decision, agree, from_main, make_accelerator, process_count
 from training.loop.run_dir import check_run_dir, claimed, record_start
 from training.loop.schedule import PROBE_STEPS, planned_steps
@@ -49,6 +50,8 @@ def train(
     init: weights to begin with. The first Ctrl-C saves and returns False. Raises TrainingError for data, weights and
     run folders that cannot be used, a loss that is not finite, too little memory and a full disk.
     """
+    if init is not None and resume:
+        raise TrainingError(f"{run_dir}: goes on with its own weights; leave out --init or --resume")
     accelerator = make_accelerator()
     with ExitStack() as stack:
         if accelerator.is_main_process:
@@ -67,7 +70,7 @@ def _prepare(
     torch.set_flush_denormal(True)
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.variant, recipe.method, recipe.network)
-    if init is not None and not resume:
+    if init is not None:
         unmatched = load_initial(init, network)
         if unmatched and accelerator.is_main_process:
             print(f"{init}: keys without a partner, which are left out or as they were: {', '.join(unmatched)}")
@@ -151,8 +154,7 @@ class Trainer:
         while self.state.step < self.state.steps:
             if mining_is_due(self.recipe, self.source, self.state.step):
                 self._mine()
-            interval = mining_interval(self.recipe, self.source)
-            end = min((self.state.step // interval + 1) * interval, self.state.steps) if interval else self.state.steps
+            end = min(next_mining(self.recipe, self.source, self.state.step) or self.state.steps, self.state.steps)
             began = time.monotonic()
             for batch in fetch(self.source, self.state.step, end, self.recipe.workers, self.device.type == "cuda"):
                 yield batch, time.monotonic() - began

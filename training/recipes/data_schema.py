@@ -118,7 +118,7 @@ class HardNegatives(str, enum.Enum):
 
     NONE = "none"
     EMBEDDING = "embedding"
-    """Classes whose embeddings were nearest at the end of the epoch before."""
+    """Classes whose embeddings were nearest at the end of an epoch before."""
     GEOGRAPHIC = "geographic"
     """Classes that lie nearest on the ground; needs a data set with positions."""
 
@@ -129,7 +129,7 @@ class MultiviewSpec:
 
     heights_m: of the drone images to train on, where the set has several (SUES-200; empty: all); hard_share: part of a
     batch that hard negatives fill, from the neighbours nearest classes of each anchor class, after the first
-    hard_after_epochs epochs.
+    hard_after_epochs epochs; they are mined anew every hard_every_epochs epochs, since workers have to begin anew then.
     """
 
     heights_m: tuple[int, ...] = ()
@@ -138,6 +138,7 @@ class MultiviewSpec:
     hard_share: float = 0.5
     neighbours: int = 32
     hard_after_epochs: int = 1
+    hard_every_epochs: int = 1
 
 
 @dataclass(frozen=True)

@@ -92,4 +92,5 @@ def _multiview_rules(data: MultiviewSpec) -> Rules:
         (0 <= data.hard_share <= 1, "data.multiview.hard_share: from 0 to 1"),
         (data.neighbours >= 1, "data.multiview.neighbours: at least 1"),
         (data.hard_after_epochs >= 1, "data.multiview.hard_after_epochs: at least 1"),
+        (data.hard_every_epochs >= 1, "data.multiview.hard_every_epochs: at least 1"),
     )
