@@ -38,6 +38,9 @@ def evaluate(
     overrides: Annotated[list[str] | None, typer.Option("--set", help=SET_HELP)] = None,
 ) -> None:
     """Recall and average precision on a test split, or (--recipe) among the held-out places of orthophotos."""
+    _only_of_its_kind(
+        recipe is not None, bool(overrides), {"--flip": flip, "--sdm": sdm, "--out": out, "--images": images}
+    )
     if recipe:
         return _evaluate_orthophotos(weights, data, recipe, tuple(overrides or ()))
     from rich.console import Console
@@ -140,6 +143,17 @@ def headings(
     Console().print(table([{"turn, deg": each.turn_deg, **ranking_columns(each.ranking)} for each in found], title))
     plot_headings(found, out, title)
     typer.echo(f"{out}: the curve")
+
+
+def _only_of_its_kind(orthophotos: bool, overrides: bool, of_multiview: dict[str, object]) -> None:
+    """Refuse options that the evaluation of this kind of data would not heed."""
+    from mift_ros.errors import TrainingError
+
+    if overrides and not orthophotos:
+        raise TrainingError("--set changes a recipe; give the recipe of the orthophotos too: --recipe FILE")
+    given = [option for option, value in of_multiview.items() if value]
+    if orthophotos and given:
+        raise TrainingError(f"{given[0]} is for multi-view sets; --recipe evaluates held-out places of orthophotos")
 
 
 def _evaluate_orthophotos(weights: str, data: Path, recipe: Path, overrides: tuple[str, ...]) -> None:

@@ -208,6 +208,8 @@ def test_the_table_of_an_evaluation_fits_80_characters() -> None:
         (["none.onnx", "--data", "SPLIT"], "no such model file"),
         (["mift_nano", "--data", "EMPTY"], "no multi-view data set.*orthophotos.*--recipe"),
         (["mift_nano", "--data", "SPLIT", "--out", "EMPTY/figures.txt"], "written is .csv or .json"),
+        (["mift_nano", "--data", "SPLIT", "--set", "seed=1"], "give the recipe"),
+        (["mift_nano", "--data", "SPLIT", "--recipe", "r.yaml", "--sdm"], "--sdm is for multi-view sets"),
         (["mift_nano", "--data", "SPLIT", "--out", "EMPTY/none/figures.csv"], "no such folder"),
     ],
 )

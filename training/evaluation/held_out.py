@@ -38,16 +38,17 @@ class Retrieval:
 
 @torch.no_grad()
 def embed(model: nn.Module, images: Tensor) -> Tensor:
-    """Embeddings [N, D] of RGB uint8 images [N, S, S, 3]."""
+    """Embeddings [N, D] of RGB uint8 images [N, S, S, 3], where the model's parameters are."""
     model.eval()
-    return torch.cat([model(normalise(chunk)).float() for chunk in torch.split(images, CHUNK)])
+    device = next((parameter.device for parameter in model.parameters()), images.device)
+    return torch.cat([model(normalise(chunk.to(device))).float() for chunk in torch.split(images, CHUNK)])
 
 
 def evaluate_pairs(model: nn.Module, gallery: Tensor, queries: Tensor) -> Retrieval:
     """Retrieve each query among the gallery; row i of both [N, S, S, 3] uint8 shows the same place."""
     similarity = embed(model, queries) @ embed(model, gallery).T
     own = similarity.diagonal()[:, None]
-    return Retrieval((similarity > own).sum(dim=1).numpy(), len(gallery))
+    return Retrieval((similarity > own).sum(dim=1).cpu().numpy(), len(gallery))
 
 
 def evaluate_held_out(model: nn.Module, recipe: Recipe, data: Path, size: int) -> Retrieval:
