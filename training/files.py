@@ -13,7 +13,10 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, renamed to it when the block ends well and removed when it does not."""
     temporary = path.with_name(f"{path.name}.tmp")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         yield temporary
+        os.chmod(temporary, mode)  # safetensors gives its files to their owner alone
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)

@@ -55,7 +55,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(textures: Path, tiny_recipe: Rec
         train(recipe, textures, run_dir, resume=True)
     message = one_line(caught)
     assert "the disk is full" in message and str(run_dir) in message
-    assert "the checkpoint of step 3 is intact: go on with --resume" in message
+    assert "the checkpoint of step 3 is intact: make room and go on with --resume" in message
     assert {name: (run_dir / name).read_bytes() for name in before} == before
     assert not list(run_dir.glob("*.tmp"))
 
@@ -65,7 +65,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(textures: Path, tiny_recipe: Rec
 
 
 def test_a_disk_full_from_the_start_is_told(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
-    with largest_file(100), pytest.raises(TrainingError, match="there is no checkpoint yet: start again") as caught:
+    with largest_file(100), pytest.raises(TrainingError, match="there is no checkpoint yet: make room and begin again") as caught:
         train(tiny_recipe, textures, tmp_path)
     one_line(caught)
 
