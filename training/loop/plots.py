@@ -24,7 +24,7 @@ def plot_curves(history: History, run_dir: Path) -> Path:
     FigureCanvasAgg(figure)
     loss, recall = figure.subplots(1, 2)
     loss.plot(*_column(history, "loss"), linewidth=0.8)
-    loss.set(xlabel="step", ylabel="loss", yscale="log")
+    loss.set(xlabel="step", ylabel="loss")
     recall.plot(*_column(history, "batch_recall"), linewidth=0.5, alpha=0.5, label="recall@1 in the batch")
     for name, label in RECALL_CURVES.items():
         steps, values = _column(history, name)
