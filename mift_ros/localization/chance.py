@@ -6,6 +6,8 @@ little), so a score alone says nothing. Measured against the scores of the same 
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
@@ -22,6 +24,21 @@ LEAST_SPREAD = 0.01
 """Standard deviation below which the map is too empty for any match to mean something."""
 
 
+class Noise(NamedTuple):
+    """Mean and standard deviation of what a view scores where it does not belong."""
+
+    mean: float
+    spread: float
+
+    def significance(self, score: float) -> float:
+        """By how many standard deviations of chance a score exceeds the mean of chance."""
+        return (score - self.mean) / self.spread if self.spread > 0 else 0.0
+
+
+NO_CHANCE = Noise(0.0, 0.0)
+"""There is no other place to compare with: nothing is significant."""
+
+
 class Chance:
     """Scores at seeded random tiles of one map; their spectra are kept from frame to frame."""
 
@@ -32,15 +49,15 @@ class Chance:
         self._size = 0
         self._windows: list[structure.Window] = []
 
-    def significance(self, template: structure.Template, score: float, centre_m: tuple[float, float]) -> float:
-        """By how many standard deviations of chance a score at a place exceeds the mean of chance."""
+    def noise(self, template: structure.Template, centre_m: tuple[float, float]) -> Noise:
+        """What a view scores at places away from the one where it matched best."""
         windows = self._windows_for(template.size)
         far = np.hypot(*(self._centres_m - centre_m).T) > APART_M
         fields = [structure.correlate(template, w) for w, apart in zip(windows, far) if apart]
         if not fields:
-            return 0.0
+            return NO_CHANCE
         scores = np.stack(fields)
-        return (score - float(scores.mean())) / max(float(scores.std()), LEAST_SPREAD)
+        return Noise(float(scores.mean()), max(float(scores.std()), LEAST_SPREAD))
 
     def side(self, template_size: int) -> int:
         """Side of the transform that a template of this size must have."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from mift_ros.errors import ConfigError
-from mift_ros.parameters import Parameters, flag, number
+from mift_ros.parameters import Parameters, flag, name, number
 
 
 @dataclass(frozen=True)
@@ -27,20 +27,32 @@ class LocalizerConfig(Parameters):
     max_speed_mps: float = number(30.0, 0.1, 300.0, "m/s", "Fastest ground speed; widens the belief between frames.")
     odometry_sigma: float = number(0.1, 0.0, 1.0, "", "One sigma of the odometry's error per metre travelled.")
     similarity_temperature: float = number(
-        0.05, 0.001, 1.0, "", "Similarity difference worth a factor e in likelihood."
+        0.0, 0.0, 1.0, "", "Similarity difference worth a factor e in likelihood; 0: as calibrated."
     )
     outlier_share: float = number(0.2, 0.001, 0.9, "", "Share of frames whose best tile says nothing of the place.")
     scale_tolerance: float = number(0.1, 0.0, 0.5, "", "Relative error of the height that the refinement searches.")
     heading_tolerance_deg: float = number(8.0, 0.0, 45.0, "deg", "Error of the heading that the refinement searches.")
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
-    min_significance: float = number(7.0, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places.")
+    calibration: str = name("", 'Calibration file by `mift calibrate`; empty: the model\'s own, "none": guesses.')
+    false_fix_one_in: float = number(1000.0, 2.0, 1e6, "frames", "At most one false fix in so many, as calibrated.")
+    min_significance: float = number(
+        0.0, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places; 0: by false_fix_one_in."
+    )
+    min_significance_expected: float = number(
+        0.0, 0.0, 50.0, "sigma", "The same where the belief expects the match; 0: by false_fix_one_in."
+    )
     min_margin: float = number(1.1, 1.0, 10.0, "", "Reject when the best place is not this many times the next best.")
     min_posterior: float = number(
         0.5, 0.0, 1.0, "", "Share of the belief, before the frame, that makes a match expected."
     )
     max_telemetry_age_s: float = number(0.2, 0.0, 10.0, "s", "Oldest telemetry that is used, before the exposure.")
-    position_sigma_m: float = number(8.0, 0.1, 1000.0, "m", "Horizontal one sigma of a fix, until calibrated.")
+    attitude_sigma_deg: float = number(
+        0.0, 0.0, 45.0, "deg", "One sigma of roll and pitch of the camera; 0: as calibrated."
+    )
+    map_sigma_m: float = number(
+        0.0, 0.0, 1000.0, "m", "One sigma per axis of the map's own georeference, on top of the calibration."
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

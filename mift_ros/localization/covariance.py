@@ -1,33 +1,188 @@
-"""The covariance of a fix: approximate until it is calibrated on held-out flights, and said to be so."""
+"""The covariance of a fix, put together from what its error is made of.
+
+The error of a fix has sources that are each measured in the frame itself (`ErrorSources`): how sharply the view fits,
+how high the camera is, how far from under it the ground lies that was matched. How much each source weighs
+(`ErrorModel`) is a property of vehicle, model and map, fitted to flights with truth by `mift calibrate`.
+
+First order in small errors. With c the matched ground and o the way to it from under the camera, the vehicle is at
+c - o, and an error of the measured rotation phi (ENU, true rotation = exp(phi) measured) moves o by
+
+    d_o = (phi x r) + o * (phi x r).up / h,    r = (o, -h),
+
+the ray to the ground, cut with the plane of the ground again.
+"""
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.localization.config import LocalizerConfig
-from mift_ros.localization.types import Telemetry
-
-ATTITUDE_SIGMA_RAD = math.radians(2.0)
-"""Roll and pitch of a small autopilot's filter in flight."""
-GIMBAL_SIGMA_RAD = math.radians(10.0)
-"""Roll and pitch of the vehicle when only the gimbal is known to be level."""
+Matrix = npt.NDArray[np.float64]
 ALTITUDE_SIGMA_M = 10.0
+"""One sigma of an altitude above the ellipsoid that the telemetry gave."""
 UNKNOWN_ALTITUDE_SIGMA_M = 1e4
+LEVEL_SIGMA_RAD = math.radians(10.0)
+"""Roll and pitch of a vehicle of which only the gimbal is known to be level."""
+SEARCHED_M = 24.0
+"""The alignment searched this far: of a direction in which everything fits alike, no more is known."""
+LARGEST_SIGMA = 1e6
+"""Metres or radians beyond which a number is as good as infinite, but can still be inverted."""
 
 
-def approximate_covariance(
-    telemetry: Telemetry, config: LocalizerConfig, height_agl_m: float, heading_sigma_deg: float
-) -> npt.NDArray[np.float64]:
-    """6x6 over (east, north, up, rotations about east, north, up), m^2 and rad^2, diagonal.
+@dataclass(frozen=True)
+class ErrorSources:
+    """What the error of one match depends on; metres in ENU, radians.
 
-    An attitude error moves the ground point by itself times the height, on top of the residual of the match.
+    `sharpness` [2, 2] is the curvature of the correlation over east and north at the match, relative to its height (per
+    m^2); `heading_sharpness` and `scale_sharpness` are the same over heading (per rad^2) and relative height. `drift_m`
+    [2, 2] is how far the best place moves per radian of heading (first column, clockwise) and per unit of relative
+    height. `significance` is the match's. `offset_m` [2] leads from under the camera to the centre of the matched
+    ground. `heading_reach_rad` and `scale_reach` are how far the alignment searched.
     """
-    tilt_sigma_m = ATTITUDE_SIGMA_RAD * height_agl_m
-    horizontal = config.position_sigma_m**2 + tilt_sigma_m**2
-    known = math.isfinite(telemetry.altitude_ellipsoid_m)
-    vertical = (ALTITUDE_SIGMA_M if known else UNKNOWN_ALTITUDE_SIGMA_M) ** 2
-    tilt = (ATTITUDE_SIGMA_RAD if config.use_attitude else GIMBAL_SIGMA_RAD) ** 2
-    return np.diag([horizontal, horizontal, vertical, tilt, tilt, math.radians(heading_sigma_deg) ** 2])
+
+    sharpness: Matrix
+    heading_sharpness: float
+    scale_sharpness: float
+    drift_m: Matrix
+    significance: float
+    offset_m: tuple[float, float]
+    height_agl_m: float
+    gsd_m: float
+    heading_reach_rad: float
+    scale_reach: float
+
+
+@dataclass(frozen=True)
+class ErrorModel:
+    """How much each source weighs, one sigma each.
+
+    `alignment`, `heading` and `scale` multiply the error that noise as strong as that of random places would cause.
+    `residual_m` per axis is what does not depend on the frame: relief, roofs that lean, the map's own distortion.
+    `parallax_m` is the same in proportion to the tangent of the view's tilt: error of the ground's height.
+    `attitude_rad` is of roll and pitch each, `heading_floor_rad` and `scale_floor` bound what curvature can promise.
+    """
+
+    alignment: float
+    residual_m: float
+    parallax_m: float
+    attitude_rad: float
+    heading: float
+    heading_floor_rad: float
+    scale: float
+    scale_floor: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """What the telemetry gave, the vehicle's attitude (else only the camera is level) and altitude; the map's error."""
+
+    attitude: bool
+    altitude: bool
+    map_sigma_m: float = 0.0
+
+
+def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix:
+    """6x6 over (east, north, up, rotations about east, north, up) in m^2 and rad^2; finite, symmetric, definite."""
+    heading_var, scale_var = _turn_variance(sources, model), _scale_variance(sources, model)
+    parts = np.zeros((6, 6))
+    parts[:2, :2] = _alignment(sources, model) + np.eye(2) * (model.residual_m**2 + known.map_sigma_m**2)
+    parts[:2, :2] += _parallax(sources, model)
+    parts += heading_var * _outer(_by_heading(sources))
+    parts += scale_var * _outer(_by_scale(sources))
+    for column in _by_attitude(sources, coupled=known.attitude):
+        parts += model.attitude_rad**2 * _outer(column)
+    if not known.attitude:
+        parts[3, 3] = parts[4, 4] = LEVEL_SIGMA_RAD**2
+    parts[2, 2] = (ALTITUDE_SIGMA_M if known.altitude else UNKNOWN_ALTITUDE_SIGMA_M) ** 2
+    return definite(parts)
+
+
+def height_sigma_m(sources: ErrorSources, model: ErrorModel) -> float:
+    """One sigma of the height above ground that the alignment's scale gives."""
+    return sources.height_agl_m * math.sqrt(_scale_variance(sources, model))
+
+
+def definite(matrix: Matrix) -> Matrix:
+    """The nearest usable covariance: finite, symmetric, every eigenvalue between 1e-12 and LARGEST_SIGMA squared.
+
+    Where a number is not finite nothing is known of that axis.
+    """
+    out = np.where(np.isfinite(matrix), matrix, 0.0)
+    lost = ~np.isfinite(matrix).all(axis=0) | ~np.isfinite(matrix).all(axis=1)
+    out[lost] = out[:, lost] = 0.0
+    out[lost, lost] = LARGEST_SIGMA**2
+    out = np.clip((out + out.T) / 2, -(LARGEST_SIGMA**2), LARGEST_SIGMA**2)
+    # scaled to a unit diagonal first: rounding at 1e12 must not drown an axis at 1e-6
+    size = np.sqrt(np.maximum(np.diag(out), 1e-12))
+    values, vectors = np.linalg.eigh(out / np.outer(size, size))
+    out = (vectors * np.maximum(values, 1e-9)) @ vectors.T * np.outer(size, size)
+    return np.asarray((out + out.T) / 2)
+
+
+def _alignment(sources: ErrorSources, model: ErrorModel) -> Matrix:
+    """Of the matched ground: noise over curvature, but no more than the search could find, and half a pixel."""
+    precision = sources.sharpness * _noise_precision(sources.significance, model.alignment)
+    values, vectors = np.linalg.eigh(np.where(np.isfinite(precision), (precision + precision.T) / 2, 0.0))
+    variances = 1.0 / (np.maximum(values, 0.0) + SEARCHED_M**-2)
+    return np.asarray((vectors * variances) @ vectors.T + np.eye(2) * sources.gsd_m**2 / 12)
+
+
+def _parallax(sources: ErrorSources, model: ErrorModel) -> Matrix:
+    """Ground that is higher or lower than taken is seen displaced along the line of sight."""
+    tangent = np.array(sources.offset_m) / sources.height_agl_m
+    return model.parallax_m**2 * np.outer(tangent, tangent)
+
+
+def _turn_variance(sources: ErrorSources, model: ErrorModel) -> float:
+    precision = sources.heading_sharpness * _noise_precision(sources.significance, model.heading)
+    return _bounded(precision, sources.heading_reach_rad) + model.heading_floor_rad**2
+
+
+def _scale_variance(sources: ErrorSources, model: ErrorModel) -> float:
+    precision = sources.scale_sharpness * _noise_precision(sources.significance, model.scale)
+    return _bounded(precision, sources.scale_reach) + model.scale_floor**2
+
+
+def _noise_precision(significance: float, factor: float) -> float:
+    """Relative curvature times this is the inverse variance of the peak of a correlation in noise."""
+    return (max(significance, 1.0) / factor) ** 2
+
+
+def _bounded(precision: float, reach: float) -> float:
+    """Variance of a precision that a search over +-reach adds its own to."""
+    precision = precision if math.isfinite(precision) else 0.0
+    return 1.0 / (max(precision, 0.0) + max(reach, 1e-3) ** -2)
+
+
+def _by_heading(sources: ErrorSources) -> Matrix:
+    """Error state [6] per radian about up (counter-clockwise) by which the matched heading is wrong."""
+    east, north = sources.offset_m
+    drift = -sources.drift_m[:, 0]
+    return np.array([drift[0] + north, drift[1] - east, 0.0, 0.0, 0.0, 1.0])
+
+
+def _by_scale(sources: ErrorSources) -> Matrix:
+    """Error state [6] per unit of relative height by which the matched scale is wrong."""
+    east, north = np.asarray(sources.drift_m)[:, 1] - sources.offset_m
+    return np.array([east, north, 0.0, 0.0, 0.0, 0.0])
+
+
+def _by_attitude(sources: ErrorSources, coupled: bool) -> list[Matrix]:
+    """Error states [6] per radian about east and about north by which the measured attitude is wrong.
+
+    `coupled` when the published orientation carries that error too.
+    """
+    east, north = sources.offset_m
+    h = sources.height_agl_m
+    turn = 1.0 if coupled else 0.0
+    return [
+        np.array([-east * north / h, -(h + north**2 / h), 0.0, turn, 0.0, 0.0]),
+        np.array([h + east**2 / h, east * north / h, 0.0, 0.0, turn, 0.0]),
+    ]
+
+
+def _outer(column: Matrix) -> Matrix:
+    return np.outer(column, column)

@@ -12,8 +12,6 @@ from mift_ros.localization.types import Reason
 
 NEIGHBOURHOOD_M = 2 * SAME_PLACE_M
 """The belief speaks for a match by its mass within this distance."""
-SUPPORTED = 0.7
-"""Share of the significance needed where the belief expected the match: chance has far fewer places to try."""
 CONTRADICTION = 0.01
 """A match where the belief, this frame included, has a smaller share of its mass contradicts it."""
 
@@ -38,7 +36,7 @@ def margin(alignments: Sequence[Alignment]) -> float:
 def refuse(evidence: Evidence, config: LocalizerConfig) -> Refusal | None:
     """None when the match may be published as a fix."""
     expected = evidence.expected >= config.min_posterior
-    needed = config.min_significance * (SUPPORTED if expected else 1.0)
+    needed = config.min_significance_expected if expected else config.min_significance
     numbers = evidence._asdict()
     if evidence.significance < needed:
         detail = f"the best match stands out by {evidence.significance:.1f} sigma, {needed:.1f} are needed"

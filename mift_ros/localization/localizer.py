@@ -14,6 +14,7 @@ from mift_ros.errors import GeometryError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization import gate, quality
 from mift_ros.localization.belief import Belief
+from mift_ros.localization.calibration import load_calibration
 from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.fix import Matched, make_fix
@@ -43,12 +44,15 @@ class Localizer:
 
     Raises:
         CacheError: the cache was built with another model than the embedder's.
+        ConfigError: the calibration cannot be read or is another model's.
     """
 
     def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig | None = None) -> None:
-        self.cache, self.config = cache, config or LocalizerConfig()
-        self._embedder = embedder
+        config = config or LocalizerConfig()
         cache.manifest.check_model(embedder.identity, str(cache.path))
+        self.calibration = load_calibration(config.calibration, embedder.identity)
+        self.cache, self.config = cache, self.calibration.applied(config)
+        self._embedder = embedder
         self._search = TileSearch(cache.embeddings)
         self._chance = Chance(cache)
         m = cache.manifest
@@ -66,7 +70,7 @@ class Localizer:
     def locate(self, frame: Frame, telemetry: Telemetry) -> Result:
         """Where the vehicle was at the exposure, or why that cannot be said."""
         started = time.perf_counter()
-        result = self._result(frame.stamp_ns, telemetry, self._process(frame, telemetry))
+        result = self._result(frame.stamp_ns, self._process(frame, telemetry))
         return replace(result, latency_s=time.perf_counter() - started)
 
     def _process(self, frame: Frame, telemetry: Telemetry) -> Matched | _Refused:
@@ -85,12 +89,12 @@ class Localizer:
             return _Refused(Refusal(Reason.OBLIQUE, str(error), {}))
         widest = max(made.poses, key=lambda pose: pose.coverage)
         refusal = quality.check_patch(made.patches[widest.looks.start], widest.coverage, self.config)
-        return _Refused(refusal) if refusal else self._match(made, telemetry.prior)
+        return _Refused(refusal) if refusal else self._match(made, telemetry)
 
-    def _match(self, made: Hypotheses, prior: Prior | None) -> Matched | _Refused:
+    def _match(self, made: Hypotheses, telemetry: Telemetry) -> Matched | _Refused:
         """Search, verify, fold into the belief, decide."""
         scores = self._score(made)
-        candidates, refusal = self._candidates(made, scores, prior)
+        candidates, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)
         refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step)
@@ -98,7 +102,9 @@ class Localizer:
         if not alignments:
             self._update(made, scores)
             return _Refused(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
-        matched = Matched(made, tuple(alignments), refiner.significance(alignments[0], self._chance))
+        noise = refiner.noise(alignments[0], self._chance)
+        gsd_m = self.cache.manifest.raster_gsd_m
+        matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m)
         # before the first fix the belief rests on tile scores alone, which err alike from frame to frame
         followed = self._last_fix_ns is not None
         expected = self._belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M) if followed else 0.0
@@ -187,12 +193,12 @@ class Localizer:
         likelihood = self._likelihood(scores.best).astype(np.float32)
         self._belief.update(self._vote.grid(likelihood), made.offset_m(int(scores.pose[scores.best.argmax()])))
 
-    def _result(self, stamp_ns: int, telemetry: Telemetry, outcome: Matched | _Refused) -> Result:
+    def _result(self, stamp_ns: int, outcome: Matched | _Refused) -> Result:
         if isinstance(outcome, _Refused):
             match = outcome.matched.picture(self.cache.manifest) if outcome.matched else None
             return Rejection(stamp_ns, *outcome.refusal, match=match)
         match = outcome.picture(self.cache.manifest)
-        fix = make_fix(stamp_ns, telemetry, self.config, self.cache.frame, outcome, match)
+        fix = make_fix(stamp_ns, self.cache.frame, outcome, match, self.calibration)
         self._belief.concentrate(*fix.position_m, math.sqrt(float(fix.covariance[0, 0])))
         self._last_fix_ns = stamp_ns
         return fix

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -12,11 +12,16 @@ import numpy as np
 from mift_ros.cache.reader import MapCache
 from mift_ros.geometry.rectify import GroundView
 from mift_ros.localization import structure
-from mift_ros.localization.chance import Chance
+from mift_ros.localization.chance import Chance, Noise
+from mift_ros.localization.peak import Line, Peak, Probe, no_line, peak_of
 from mift_ros.localization.windows import map_window
 
 COARSE_GSD_M = 2.0
 FINE_CANDIDATES = 8
+POLISHED = 2
+"""The best place, and its rival so that their scores can be compared."""
+POLISH_STEPS = (0.25, 0.125)
+"""Shares of the steps in heading and scale that are tried last, each from the best so far."""
 SAME_PLACE_M = 30.0
 """Two alignments nearer than this are the same place: the margin is taken to the best one further away."""
 COVERED = 0.5
@@ -39,10 +44,31 @@ class Candidate:
 
 @dataclass(frozen=True)
 class Alignment(Candidate):
-    """A candidate drawn to where it matches best; `score` in [-1, 1], `inliers` the pixels that were compared."""
+    """A candidate drawn to where it matches best; `score` in [-1, 1], `inliers` the pixels that were compared.
+
+    `peak` is how the match falls off, for the first of several.
+    """
 
     score: float
     inliers: int
+    peak: Peak | None = None
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """Map ground about a centre, ready to be correlated with templates of one size in transforms of one side."""
+
+    spectra: structure.Window
+    side: int
+    size: int
+    centre_m: tuple[float, float]
+    gsd_m: float
+
+    def probe(self, field: structure.Field) -> Probe:
+        """Where in the map the best of all shifts puts the centre of the template."""
+        dx, dy, score = structure.subpixel_peak(field)
+        mid = (len(field) - 1) / 2
+        return Probe(self.centre_m[0] + (dx - mid) * self.gsd_m, self.centre_m[1] - (dy - mid) * self.gsd_m, score)
 
 
 class Refiner:
@@ -63,7 +89,9 @@ class Refiner:
         coarse = [self._around(c, radius_m, coarse_gsd, 1.0) for c in thinned(candidates, radius_m)]
         best = distinct(sorted((a for a in coarse if a is not None), key=_score, reverse=True), SAME_PLACE_M / 2)
         fine = [self._around(a, 4 * coarse_gsd, self._fine_gsd, 0.5) for a in best[:FINE_CANDIDATES]]
-        return distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
+        places = distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
+        polished = [self._polished(a) for a in places[:POLISHED]]
+        return sorted([*polished, *places[POLISHED:]], key=_score, reverse=True)
 
     @property
     def _fine_gsd(self) -> float:
@@ -71,24 +99,62 @@ class Refiner:
 
     def _around(self, candidate: Candidate, radius_m: float, gsd_m: float, step: float) -> Alignment | None:
         """The best alignment within the radius over neighbouring headings and scales."""
+        ground = self._ground(candidate, radius_m, gsd_m)
+        if ground is None:
+            return None
+        poses = self._neighbours(candidate, step)
+        probes = [ground.probe(self._field(ground, candidate.view, *pose)) for pose in poses]
+        best = max(range(len(poses)), key=lambda k: probes[k].score)
+        return self._aligned(ground, candidate.view, *poses[best], probes[best])
+
+    def _polished(self, found: Alignment) -> Alignment:
+        """The same alignment after the last fractions of a step in heading and scale, with the shape of its peak."""
+        ground = self._ground(found, 4 * max(COARSE_GSD_M, self._fine_gsd), self._fine_gsd)
+        if ground is None:
+            return found
+        here, pose = Probe(*found.centre_m, found.score), (found.heading_deg, found.scale)
+        for share in POLISH_STEPS:
+            turn = share * self._heading_step_deg
+            turns = self._line(ground, found.view, here, turn, [(pose[0] + d, pose[1]) for d in (-turn, turn)])
+            pose = (pose[0] + turns.best, pose[1])
+            growth = share * self._scale_step
+            sizes = self._line(
+                ground, found.view, here, growth, [(pose[0], pose[1] * (1 + d)) for d in (-growth, growth)]
+            )
+            pose = (pose[0], pose[1] * (1 + sizes.best))
+            field = self._field(ground, found.view, *pose)
+            here = ground.probe(field)
+        better = self._aligned(ground, found.view, *pose, here)
+        return replace(
+            better, heading_deg=pose[0] % 360.0, peak=peak_of(field, ground.gsd_m, turns.in_radians(), sizes)
+        )
+
+    def _line(self, ground: _Ground, view: int, mid: Probe, step: float, poses: Sequence[tuple[float, float]]) -> Line:
+        """Probes on both sides of the middle, at two (heading, scale); none of an unknown that is not searched."""
+        if step == 0:
+            return no_line(mid)
+        low, high = (ground.probe(self._field(ground, view, *pose)) for pose in poses)
+        return Line(low, mid, high, step)
+
+    def _ground(self, candidate: Candidate, radius_m: float, gsd_m: float) -> _Ground | None:
+        """The map about a candidate, None where there is hardly any."""
         size = self._template_pixels(candidate.view, gsd_m)
         window = size + 2 * max(math.ceil(radius_m / gsd_m), 1)
-        side = structure.transform_size(size, window)
         grey = map_window(self._cache, candidate.centre_m, window, gsd_m)
         if np.count_nonzero(grey) < 0.5 * grey.size:
             return None
-        spectra = structure.make_window(grey, side)
-        found = None
-        for heading, scale in self._neighbours(candidate, step):
-            template = self._template((candidate.view, heading, scale, gsd_m), size, side)
-            field = structure.correlate(template, spectra)
-            dx, dy, score = structure.subpixel_peak(field)
-            if found is None or score > found.score:
-                mid = (len(field) - 1) / 2
-                east = candidate.centre_m[0] + (dx - mid) * gsd_m
-                north = candidate.centre_m[1] - (dy - mid) * gsd_m
-                found = Alignment(candidate.view, (east, north), heading, scale, score, template.pixels)
-        return found
+        side = structure.transform_size(size, window)
+        return _Ground(structure.make_window(grey, side), side, size, candidate.centre_m, gsd_m)
+
+    def _field(self, ground: _Ground, view: int, heading_deg: float, scale: float) -> structure.Field:
+        """Scores of one pose at every shift over the ground."""
+        template = self._template((view, heading_deg, scale, ground.gsd_m), ground.size, ground.side)
+        return structure.correlate(template, ground.spectra)
+
+    def _aligned(self, ground: _Ground, view: int, heading_deg: float, scale: float, probe: Probe) -> Alignment:
+        template = self._template((view, heading_deg, scale, ground.gsd_m), ground.size, ground.side)
+        centre = (probe.east_m, probe.north_m)
+        return Alignment(view, centre, heading_deg, scale, probe.score, template.pixels)
 
     def _neighbours(self, candidate: Candidate, step: float) -> list[tuple[float, float]]:
         headings = [(candidate.heading_deg + k * step * self._heading_step_deg) % 360.0 for k in STEPS]
@@ -99,11 +165,11 @@ class Refiner:
             scales = scales[:1]
         return [(h, s) for h in headings for s in scales]
 
-    def significance(self, alignment: Alignment, chance: Chance) -> float:
-        """How far an alignment's score stands out from what its view scores at random places, in sigma."""
+    def noise(self, alignment: Alignment, chance: Chance) -> Noise:
+        """What the view of an alignment scores at random places."""
         size = self._template_pixels(alignment.view, self._fine_gsd)
         key = (alignment.view, alignment.heading_deg, alignment.scale, self._fine_gsd)
-        return chance.significance(self._template(key, size, chance.side(size)), alignment.score, alignment.centre_m)
+        return chance.noise(self._template(key, size, chance.side(size)), alignment.centre_m)
 
     def _template_pixels(self, view: int, gsd_m: float) -> int:
         """Side of the template, the same for all headings, scales and most frames, so that windows are shared."""

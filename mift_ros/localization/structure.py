@@ -123,6 +123,13 @@ def subpixel_peak(field: npt.NDArray[np.float32]) -> tuple[float, float, float]:
 
 
 def _vertex(three: npt.NDArray[np.float32]) -> float:
-    left, mid, right = (float(v) for v in three)
+    return parabola(*(float(v) for v in three))[0]
+
+
+def parabola(left: float, mid: float, right: float) -> tuple[float, float]:
+    """Vertex, in steps from the middle, and second derivative per step squared of the parabola through three values.
+
+    The vertex is 0 where the parabola has no maximum.
+    """
     bend = left - 2 * mid + right
-    return 0.5 * (left - right) / bend if bend < -1e-12 else 0.0
+    return (0.5 * (left - right) / bend if bend < -1e-12 else 0.0), bend

@@ -5,12 +5,13 @@ from __future__ import annotations
 import enum
 import math
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from mift_ros.geometry.camera import CameraModel
+from mift_ros.localization.covariance import ErrorSources
 
 NAN = math.nan
 
@@ -67,16 +68,28 @@ class Reason(enum.Enum):
     STALE = "stale"
 
 
+class Place(NamedTuple):
+    """Where the vehicle would be in the map frame if one of the compared places were the right one."""
+
+    east_m: float
+    north_m: float
+    heading_deg: float
+    significance: float
+
+
 @dataclass(frozen=True)
 class Match:
-    """What the decision rests on, for the debug image and the report.
+    """What the decision rests on, for the debug image, the report and the calibration.
 
     `patch` is the rectified north-up ground patch [S, S, 3] uint8, `centre_m` its believed centre in the map frame.
+    `places` are the places compared at last, best first, `sources` what the error of the first is made of.
     """
 
     patch: npt.NDArray[np.uint8]
     centre_m: tuple[float, float]
     size_m: float
+    places: tuple[Place, ...]
+    sources: ErrorSources
 
 
 @dataclass(frozen=True)
@@ -87,7 +100,8 @@ class Fix:
     `covariance` [6, 6] is over (east, north, up, rotation about east, north, up) in m^2 and rad^2, always finite, with
     very large variances for what is unknown; `covariance_calibrated` says whether it comes from held-out residuals.
     `similarity` is the correlation of the match in [-1, 1], `significance` by how many sigma it stands out from what
-    the same view scores at random places of the map, `margin` its ratio to the best other place.
+    the same view scores at random places of the map, `margin` its ratio to the best other place. `height_agl_m` is the
+    height above ground as the match has it, with one sigma.
     """
 
     stamp_ns: int
@@ -104,6 +118,8 @@ class Fix:
     inliers: int
     latency_s: float
     significance: float = NAN
+    height_agl_m: float = NAN
+    height_agl_sigma_m: float = NAN
     match: Match | None = None
 
 

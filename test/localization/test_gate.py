@@ -7,7 +7,7 @@ from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.refine import Alignment
 from mift_ros.localization.types import Reason
 
-CONFIG = LocalizerConfig(min_significance=5.0, min_margin=1.1, min_posterior=0.5)
+CONFIG = LocalizerConfig(min_significance=5.0, min_significance_expected=3.5, min_margin=1.1, min_posterior=0.5)
 CLEAR = gate.Evidence(similarity=0.3, significance=7.0, margin=1.5, expected=0.001, posterior=0.2)
 
 
