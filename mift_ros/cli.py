@@ -16,6 +16,7 @@ GROUPS = {
     "map": "Build, inspect and verify map caches.",
     "simulate": "Fly a camera over a map and record a bag.",
     "bag": "Make a bag out of geotagged photos, or look into one.",
+    "stress": "Fly a seeded suite of disturbed flights: one table.",
     "replay": "Replay a bag against a cache: metres, availability, false fixes, latency, report.",
     "demo": "The whole path on an embedded world: map, cache, node, flight over DDS, report.",
     "bench": "Measure this machine: inference, search.",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -35,11 +36,15 @@ class FixRecord:
     covariance_calibrated: bool
     similarity: float
     margin: float
+    significance: float = NAN
 
 
 @dataclass(frozen=True)
 class FrameRecord:
-    """One frame of a replay: either `fix` is given, or `reason` (a Reason's value) with `detail` is."""
+    """One frame of a replay: either `fix` is given, or `reason` (a Reason's value) with `detail` is.
+
+    `numbers` are those that the gate decided by, as far as the answer tells them.
+    """
 
     stamp_ns: int
     truth: Truth | None
@@ -47,6 +52,7 @@ class FrameRecord:
     reason: str = ""
     detail: str = ""
     latency_s: float = NAN
+    numbers: Mapping[str, float] = field(default_factory=dict)
 
 
 def record_of(result: Result, truth: Truth | None) -> FrameRecord:
@@ -55,8 +61,10 @@ def record_of(result: Result, truth: Truth | None) -> FrameRecord:
         fix = FixRecord(
             result.lat_deg, result.lon_deg, result.altitude_ellipsoid_m, result.heading_deg,
             result.covariance, result.covariance_calibrated, result.similarity, result.margin,
+            result.significance,
         )  # fmt: skip
         return FrameRecord(result.stamp_ns, truth, fix=fix, latency_s=result.latency_s)
     return FrameRecord(
-        result.stamp_ns, truth, reason=result.reason.value, detail=result.detail, latency_s=result.latency_s
-    )
+        result.stamp_ns, truth, reason=result.reason.value, detail=result.detail, latency_s=result.latency_s,
+        numbers=result.numbers,
+    )  # fmt: skip

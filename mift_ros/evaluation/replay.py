@@ -24,10 +24,11 @@ class Locates(Protocol):
 def replay(flight: Flight, localizer: Locates) -> Iterator[FrameRecord]:
     """One record per image of the bag, as they come."""
     for sample in flight.samples():
-        yield _record(sample, localizer)
+        yield judge(sample, localizer)
 
 
-def _record(sample: FlightSample, localizer: Locates) -> FrameRecord:
+def judge(sample: FlightSample, localizer: Locates) -> FrameRecord:
+    """The record of one exposure."""
     if sample.frame is None:
         return FrameRecord(sample.stamp_ns, sample.truth, reason=Reason.BAD_IMAGE.value, detail=sample.problem)
     return record_of(localizer.locate(sample.frame, sample.telemetry), sample.truth)

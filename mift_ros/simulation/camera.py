@@ -25,7 +25,7 @@ class SceneCamera:
     """Renders a scene for one camera model; more layers and halvings draw walls straighter and take longer."""
 
     def __init__(self, scene: Scene, camera: CameraModel, layers: int = LAYERS, halvings: int = HALVINGS) -> None:
-        self._scene, self._camera = scene, camera
+        self.scene, self.camera = scene, camera
         self._layers, self._halvings = layers, halvings
         rows, cols = np.mgrid[: camera.height, : camera.width]
         pixels = np.stack([cols, rows], axis=-1).reshape(-1, 2).astype(float)
@@ -40,18 +40,18 @@ class SceneCamera:
             SimulationError: the image would reach the horizon or the camera is under the ground.
         """
         points = self.ground_points(position_m, enu_from_body)
-        return np.asarray(self._scene.look.sample(points[..., 0], points[..., 1]), np.uint8)
+        return np.asarray(self.scene.look.sample(points[..., 0], points[..., 1]), np.uint8)
 
     def ground_points(self, position_m: Vector, enu_from_body: Vector) -> Vector:
         """East, north, altitude [H, W, 3] of the surface that each pixel sees."""
-        rays = self._rays @ (enu_from_body @ self._camera.mount).T
+        rays = self._rays @ (enu_from_body @ self.camera.mount).T
         if (rays[..., 2] > -0.1).any():
             raise SimulationError("the camera would see the horizon: reduce the field of view or the tilt")
         slopes = rays[..., :2] / -rays[..., 2:]
         bundle = _Bundle(position_m, slopes)
         altitude = np.zeros(rays.shape[:2], np.float32)
         for _ in range(GROUND_STEPS):
-            before, altitude = altitude, bundle.height(self._scene.terrain, altitude)
+            before, altitude = altitude, bundle.height(self.scene.terrain, altitude)
             if np.abs(altitude - before).max() < CONVERGED_M:
                 break
         if position_m[2] - altitude.max() < 1.0:
@@ -70,7 +70,7 @@ class SceneCamera:
         before = np.full(ground_m.shape, 1e6, np.float32)
         for above in np.linspace(self._tallest_m, 0.0, self._layers + 1, dtype=np.float32):
             level = ground_m + above
-            clearance = level - bundle.height(self._scene.surface, level)
+            clearance = level - bundle.height(self.scene.surface, level)
             meets = open_rays & (clearance <= 0.0)
             below = clearance[meets] / (clearance[meets] - before[meets])
             hit[meets] = level[meets] + below * step_m
@@ -84,7 +84,7 @@ class SceneCamera:
         for _ in range(self._halvings):
             step_m = step_m / np.float32(2.0)
             middle = floor + step_m
-            floor = np.where(middle <= bundle.height(self._scene.surface, middle), middle, floor)
+            floor = np.where(middle <= bundle.height(self.scene.surface, middle), middle, floor)
         return floor
 
 

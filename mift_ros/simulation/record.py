@@ -65,10 +65,11 @@ class FlightWriter:
             os.replace(self._work / self._path.name, self._path)
         shutil.rmtree(self._work, ignore_errors=True)
 
-    def image(self, stamp_ns: int, rgb: npt.NDArray[np.uint8], compress: bool) -> None:
-        """An exposure [H, W, 3], raw or as JPEG."""
+    def image(self, stamp_ns: int, rgb: npt.NDArray[np.uint8], compress: bool, arrival_ns: int | None = None) -> None:
+        """An exposure [H, W, 3], raw or as JPEG; it arrives after TRANSFER_NS if nothing else is said."""
         message = self._messages.jpeg(stamp_ns, rgb) if compress else self._messages.image(stamp_ns, rgb)
-        self._write(COMPRESSED if compress else IMAGE, stamp_ns + TRANSFER_NS, message)
+        arrival_ns = stamp_ns + TRANSFER_NS if arrival_ns is None else arrival_ns
+        self._write(COMPRESSED if compress else IMAGE, arrival_ns, message)
 
     def image_file(self, stamp_ns: int, data: bytes, kind: str) -> None:
         """An exposure that is a file already: "jpeg" or "png"."""
@@ -76,7 +77,7 @@ class FlightWriter:
         self._write(COMPRESSED, stamp_ns + TRANSFER_NS, message)
 
     def camera_info(self, stamp_ns: int, camera: CameraModel) -> None:
-        """The intrinsics of the image of the same stamp."""
+        """The intrinsics at a stamp."""
         self._write(CAMERA_INFO, stamp_ns + TRANSFER_NS, self._messages.camera_info(stamp_ns, camera))
 
     def imu(self, stamp_ns: int, orientation: Quaternion, heading_known: bool) -> None:

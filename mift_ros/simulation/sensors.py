@@ -45,23 +45,12 @@ class Instruments:
         c, s = math.cos(self._odometry_turn), math.sin(self._odometry_turn)
         return float(c * east - s * north), float(s * east + c * north)
 
-    def expose(self, image: Image, motion_px: tuple[float, float]) -> Image:
-        """Optics and sensor: motion blur, vignetting, exposure and white balance that wander, shot noise."""
-        blurred = cv2.GaussianBlur(cv2.filter2D(image, -1, _line_kernel(motion_px)), (0, 0), 0.6)
+    def expose(self, image: Image, exposure: float = 1.0) -> Image:
+        """Optics and sensor: blur, vignetting, exposure and white balance that wander, shot noise."""
+        blurred = cv2.GaussianBlur(image, (0, 0), 0.6)
         rows, cols = image.shape[:2]
         y, x = np.ogrid[-1 : 1 : rows * 1j, -1 : 1 : cols * 1j]
-        gain = (1.0 - 0.18 * (x * x + y * y) / 2) * self._rng.normal(1.0, 0.05)
+        gain = exposure * (1.0 - 0.18 * (x * x + y * y) / 2) * self._rng.normal(1.0, 0.05)
         light = blurred * (gain[..., None] * self._rng.normal(1.0, 0.02, 3))
         noise = self._rng.standard_normal(image.shape, np.float32) * (1.5 + 0.1 * np.sqrt(np.clip(light, 0, 255)))
         return np.asarray(np.clip(light + noise, 0, 255), np.uint8)
-
-
-def _line_kernel(motion_px: tuple[float, float]) -> npt.NDArray[np.float32]:
-    """A kernel that averages along a motion of less than 16 pixels."""
-    length = math.hypot(*motion_px)
-    size = 2 * min(math.ceil(length / 2), 8) + 1
-    kernel = np.zeros((size, size), np.float32)
-    for share in np.linspace(-0.5, 0.5, 33):
-        col, row = (round(size // 2 + float(np.clip(share * m, -(size // 2), size // 2))) for m in motion_px)
-        kernel[row, col] += 1
-    return np.asarray(kernel / kernel.sum(), np.float32)

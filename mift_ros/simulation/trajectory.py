@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -46,12 +47,12 @@ class Trajectory:
 
 def fly(
     scene: Scene, pattern: Pattern, seconds: float, speed_mps: float, height_agl_m: float, margin_m: float,
-    rng: np.random.Generator,
+    rng: np.random.Generator, way_points_m: Sequence[tuple[float, float]] = (),
 ) -> Trajectory:  # fmt: skip
-    """Fly for a time, staying `margin_m` inside the scene.
+    """Fly for a time, staying `margin_m` inside the scene; `way_points_m` (east, north) replace the pattern.
 
     Raises:
-        SimulationError: the scene is too small.
+        SimulationError: the scene is too small, or a way point lies too close to its edge.
     """
     west, south, east, north = scene.extent_m
     radius = speed_mps / TURN_RATE_RADPS
@@ -63,14 +64,30 @@ def fly(
         )
     box = np.array([[west + keep, south + keep], [east - keep, north - keep]])
     count = int(seconds / STEP_S) + 1
-    targets = _lawnmower(box, rng) if pattern is Pattern.LAWNMOWER else _wander(box, rng, radius)
+    if way_points_m:
+        targets = _checked(way_points_m, box)
+    else:
+        targets = _lawnmower(box, rng) if pattern is Pattern.LAWNMOWER else _wander(box, rng, radius)
     track, course = _steer(targets, count, speed_mps, radius)
     terrain = np.asarray(scene.terrain.sample(track[:, :1], track[:, 1:]), float).ravel()
-    altitude = _smooth(terrain, 4.0) + height_agl_m * (1.0 + 0.02 * _gusts(rng, count, 20.0))
+    altitude = smooth(terrain, 4.0) + height_agl_m * (1.0 + 0.02 * gusts(rng, count, 20.0))
     position = np.column_stack([track, altitude])
     return Trajectory(
         STEP_S * np.arange(count, dtype=float), position, _attitude(course, speed_mps, rng), altitude - terrain
     )
+
+
+def _checked(way_points_m: Sequence[tuple[float, float]], box: Vector) -> Vector:
+    """Way points [N, 2], all inside the box [2, 2] that may be flown."""
+    points = np.array(way_points_m, float)
+    outside = ((points < box[0]) | (points > box[1])).any(axis=1)
+    if len(points) < 2 or outside.any():
+        (west, south), (east, north) = box
+        raise SimulationError(
+            f"way points {way_points_m}: at least two are needed, in {west:.0f} to {east:.0f} m east and "
+            f"{south:.0f} to {north:.0f} m north of the middle of the map"
+        )
+    return points
 
 
 def _lawnmower(box: Vector, rng: np.random.Generator) -> Vector:
@@ -120,13 +137,13 @@ def _attitude(course: Vector, speed_mps: float, rng: np.random.Generator) -> Vec
     """Bank into turns, nose down in forward flight, gusts, and a crab angle that wanders."""
     count = len(course)
     lateral = speed_mps * np.gradient(course, STEP_S) / GRAVITY_MPS2
-    roll = -0.5 * np.arctan(lateral) + math.radians(1.8) * _gusts(rng, count, 2.5)
-    pitch = math.radians(3.0) + math.radians(1.5) * _gusts(rng, count, 2.5)
-    yaw = course + math.radians(6.0) * _gusts(rng, count, 30.0)
+    roll = -0.5 * np.arctan(lateral) + math.radians(1.8) * gusts(rng, count, 2.5)
+    pitch = math.radians(3.0) + math.radians(1.5) * gusts(rng, count, 2.5)
+    yaw = course + math.radians(6.0) * gusts(rng, count, 30.0)
     return np.column_stack([roll, pitch, yaw])
 
 
-def _gusts(rng: np.random.Generator, count: int, period_s: float) -> Vector:
+def gusts(rng: np.random.Generator, count: int, period_s: float) -> Vector:
     """Band-limited noise [N] of about unit standard deviation: five sine waves around a period."""
     time = np.arange(count) * STEP_S
     periods = period_s * rng.uniform(0.5, 2.0, 5)
@@ -134,7 +151,7 @@ def _gusts(rng: np.random.Generator, count: int, period_s: float) -> Vector:
     return np.asarray(np.sin(2 * math.pi * time[:, None] / periods + phases).sum(axis=1) / math.sqrt(2.5))
 
 
-def _smooth(values: Vector, seconds: float) -> Vector:
+def smooth(values: Vector, seconds: float) -> Vector:
     """Running mean over a time, the ends continued."""
     half = max(1, round(seconds / STEP_S / 2))
     padded = np.pad(values, half, mode="edge")

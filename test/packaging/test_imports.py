@@ -21,7 +21,7 @@ ORDER = (
     "nodes",
     "commands",
 )
-LEVEL = {folder: level for level, folders in enumerate(ORDER) for folder in folders.split()} | {"demo": 7}
+LEVEL = {folder: level for level, folders in enumerate(ORDER) for folder in folders.split()} | {"demo": 7, "stress": 7}
 
 
 def imported(path):

@@ -1,0 +1,102 @@
+"""`mift stress`: the seeded suite of what goes wrong in flight."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mift_ros import __version__
+from mift_ros.errors import ConfigError
+from mift_ros.evaluation.settings import read_settings
+from mift_ros.inference.load import load_embedder
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.stress.scenario import Scenario
+from mift_ros.stress.scenarios import QUICK, SCENARIOS
+from mift_ros.stress.suite import Outcome, Suite
+from mift_ros.stress.table import COLUMNS, Row, as_json, cells, markdown, rows_of
+
+app = typer.Typer(no_args_is_help=True)
+console = Console()
+
+
+@app.command("run")
+def run_command(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of grounds, bags, records and results.")],
+    only: Annotated[list[str] | None, typer.Option(metavar="NAME", help="A scenario to fly; repeat for more.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help=f"Only {', '.join(QUICK)}.")] = False,
+    model: Annotated[str, typer.Option(help="Packaged model or ONNX file.")] = "mift_nano",
+    params: Annotated[Path | None, typer.Option(help="YAML of parameters of the localizer.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+) -> None:
+    """Fly every scenario through the localizer; grounds, caches and bags in OUT are made once and kept."""
+    chosen = _chosen(only or (list(QUICK) if quick else []))
+    config = LocalizerConfig.from_mapping(read_settings(params, settings or []))
+    suite = Suite(out, load_embedder(model), config)
+    with _progress() as progress:
+        outcomes = [suite.fly(scenario, progress) for scenario in chosen]
+    rows = rows_of(outcomes)
+    _write(out, rows, outcomes)
+    _tell(rows, outcomes)
+    console.print(f"results: {out / 'results.json'}, {out / 'results.md'}", soft_wrap=True)
+    if any(outcome.exceptions for outcome in outcomes):
+        raise typer.Exit(1)
+
+
+@app.command("list")
+def list_command() -> None:
+    """What the suite flies."""
+    table = Table("scenario", "frames", "ground", "what is tried")
+    for scenario in SCENARIOS:
+        seconds = sum((s.end_ns - s.start_ns) / 1e9 for s in scenario.stretches)
+        table.add_row(scenario.name, f"{seconds:.0f}", scenario.ground, scenario.text)
+    console.print(table)
+
+
+def _chosen(names: list[str]) -> list[Scenario]:
+    known = {scenario.name: scenario for scenario in SCENARIOS}
+    for name in names:
+        if name not in known:
+            raise ConfigError(f"no scenario {name!r} in the suite; there are {', '.join(known)}")
+    return [known[name] for name in names] or list(SCENARIOS)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar for what is being done; the next thing takes its place."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        task = bars.add_task("")
+        yield lambda stage, done, total: bars.update(task, description=stage, completed=done, total=total)
+
+
+def _tell(rows: list[Row], outcomes: list[Outcome]) -> None:
+    table = Table(*COLUMNS)
+    for row in rows:
+        table.add_row(*cells(row), style="yellow" if row.misses else None, end_section=row is rows[-2])
+    console.print(table)
+    for outcome in outcomes:
+        for detail in outcome.exceptions:
+            console.print(f"[red]{outcome.scenario.name}: the localizer raised {detail}[/red]", soft_wrap=True)
+
+
+def _write(folder: Path, rows: list[Row], outcomes: list[Outcome]) -> None:
+    made = {"command": shlex.join(["mift", *sys.argv[1:]]), "version": __version__}
+    texts = {
+        "results.json": json.dumps({**made, **as_json(rows, outcomes)}, indent=1, allow_nan=False),
+        "results.md": f"`{made['command']}`, mift_ros {__version__}\n\n{markdown(rows)}",
+    }
+    for name, text in texts.items():
+        partial = folder / f"{name}.partial"
+        partial.write_text(text, encoding="utf-8")
+        os.replace(partial, folder / name)
