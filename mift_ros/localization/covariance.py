@@ -30,6 +30,9 @@ SEARCHED_M = 24.0
 """The alignment searched this far: of a direction in which everything fits alike, no more is known."""
 LARGEST_SIGMA = 1e6
 """Metres or radians beyond which a number is as good as infinite, but can still be inverted."""
+FAR_M = 1e5
+"""Height and lever arm where they are not known, and the greatest that are taken."""
+SHARPEST = 1e9
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Known:
 
 def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix:
     """6x6 over (east, north, up, rotations about east, north, up) in m^2 and rad^2; finite, symmetric, definite."""
+    sources = _usable(sources)
     heading_var, scale_var = _turn_variance(sources, model), _scale_variance(sources, model)
     parts = np.zeros((6, 6))
     parts[:2, :2] = _alignment(sources, model) + np.eye(2) * (model.residual_m**2 + known.map_sigma_m**2)
@@ -102,7 +106,29 @@ def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix
 
 def height_sigma_m(sources: ErrorSources, model: ErrorModel) -> float:
     """One sigma of the height above ground that the alignment's scale gives."""
+    sources = _usable(sources)
     return sources.height_agl_m * math.sqrt(_scale_variance(sources, model))
+
+
+def _usable(sources: ErrorSources) -> ErrorSources:
+    """With every number in the range where arithmetic holds; what is not a number says nothing."""
+    east, north = sources.offset_m
+    return ErrorSources(
+        sharpness=np.clip(np.nan_to_num(sources.sharpness, nan=0.0), -SHARPEST, SHARPEST),
+        heading_sharpness=_ranged(sources.heading_sharpness, 0.0, SHARPEST, 0.0),
+        scale_sharpness=_ranged(sources.scale_sharpness, 0.0, SHARPEST, 0.0),
+        drift_m=np.clip(np.nan_to_num(sources.drift_m, nan=0.0), -FAR_M, FAR_M),
+        significance=_ranged(sources.significance, 1.0, 1e3, 1.0),
+        offset_m=(_ranged(east, -FAR_M, FAR_M, FAR_M), _ranged(north, -FAR_M, FAR_M, FAR_M)),
+        height_agl_m=_ranged(sources.height_agl_m, 1.0, FAR_M, FAR_M),
+        gsd_m=_ranged(sources.gsd_m, 0.0, FAR_M, FAR_M),
+        heading_reach_rad=_ranged(sources.heading_reach_rad, 1e-3, math.pi, math.pi),
+        scale_reach=_ranged(sources.scale_reach, 1e-3, 1.0, 1.0),
+    )
+
+
+def _ranged(value: float, low: float, high: float, unknown: float) -> float:
+    return unknown if math.isnan(value) else min(max(value, low), high)
 
 
 def definite(matrix: Matrix) -> Matrix:
@@ -110,14 +136,14 @@ def definite(matrix: Matrix) -> Matrix:
 
     Where a number is not finite nothing is known of that axis.
     """
-    out = np.where(np.isfinite(matrix), matrix, 0.0)
+    out = np.clip(np.where(np.isfinite(matrix), matrix, 0.0), -(LARGEST_SIGMA**2), LARGEST_SIGMA**2)
     lost = ~np.isfinite(matrix).all(axis=0) | ~np.isfinite(matrix).all(axis=1)
     out[lost] = out[:, lost] = 0.0
     out[lost, lost] = LARGEST_SIGMA**2
-    out = np.clip((out + out.T) / 2, -(LARGEST_SIGMA**2), LARGEST_SIGMA**2)
+    out = (out + out.T) / 2
     # scaled to a unit diagonal first: rounding at 1e12 must not drown an axis at 1e-6
     size = np.sqrt(np.maximum(np.diag(out), 1e-12))
-    values, vectors = np.linalg.eigh(out / np.outer(size, size))
+    values, vectors = np.linalg.eigh(np.clip(out / np.outer(size, size), -1.0, 1.0))
     out = (vectors * np.maximum(values, 1e-9)) @ vectors.T * np.outer(size, size)
     return np.asarray((out + out.T) / 2)
 
@@ -125,7 +151,7 @@ def definite(matrix: Matrix) -> Matrix:
 def _alignment(sources: ErrorSources, model: ErrorModel) -> Matrix:
     """Of the matched ground: noise over curvature, but no more than the search could find, and half a pixel."""
     precision = sources.sharpness * _noise_precision(sources.significance, model.alignment)
-    values, vectors = np.linalg.eigh(np.where(np.isfinite(precision), (precision + precision.T) / 2, 0.0))
+    values, vectors = np.linalg.eigh((precision + precision.T) / 2)
     variances = 1.0 / (np.maximum(values, 0.0) + SEARCHED_M**-2)
     return np.asarray((vectors * variances) @ vectors.T + np.eye(2) * sources.gsd_m**2 / 12)
 
@@ -148,13 +174,12 @@ def _scale_variance(sources: ErrorSources, model: ErrorModel) -> float:
 
 def _noise_precision(significance: float, factor: float) -> float:
     """Relative curvature times this is the inverse variance of the peak of a correlation in noise."""
-    return (max(significance, 1.0) / factor) ** 2
+    return (significance / factor) ** 2
 
 
 def _bounded(precision: float, reach: float) -> float:
     """Variance of a precision that a search over +-reach adds its own to."""
-    precision = precision if math.isfinite(precision) else 0.0
-    return 1.0 / (max(precision, 0.0) + max(reach, 1e-3) ** -2)
+    return 1.0 / (precision + reach**-2)
 
 
 def _by_heading(sources: ErrorSources) -> Matrix:
