@@ -16,6 +16,7 @@ from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
 from training.data.batch import Share
 from training.loop.batch_norm import share_batch_norm
+from training.loop.generators import seed_process, set_generator_states
 from training.loop.history import read_history
 from training.loop.objective import batch_recall
 from training.loop.trainer import WEIGHTS_FILE, train
@@ -103,3 +104,19 @@ def test_other_methods_train_and_load(textures: Path, tiny_recipe: Recipe, tmp_p
     train(replace(tiny_recipe, steps=1, method="gem"), textures, tmp_path)
     loaded = load_weights(tmp_path / WEIGHTS_FILE)
     assert type(loaded) is type(build_network("tiny", "gem")) and loaded.config.variant == "tiny"
+
+
+def test_each_process_goes_on_with_its_own_random_numbers() -> None:
+    states, numbers = [], []
+    for rank in range(2):
+        seed_process(3, Share(rank, 2))
+        states.append(torch.get_rng_state())
+        numbers.append(torch.rand(3))
+    assert not torch.equal(*numbers)
+    for rank in range(2):
+        set_generator_states({"cpu": torch.stack(states)}, Share(rank, 2))
+        assert torch.equal(torch.rand(3), numbers[rank])
+    seed_process(4, Share())
+    fresh = torch.get_rng_state()
+    set_generator_states({"cpu": torch.stack(states)}, Share())
+    assert torch.equal(torch.get_rng_state(), fresh)

@@ -52,7 +52,9 @@ def disk_told(run_dir: Path, saved_step: int | None) -> Iterator[None]:
     except (OSError, RuntimeError, SafetensorError) as error:
         kept = "there is no checkpoint yet" if saved_step is None else f"the checkpoint of step {saved_step} is intact"
         then = "begin again" if saved_step is None else "go on with --resume"
-        raise TrainingError(f"{run_dir}: cannot be written ({_reason(run_dir, error)}); {kept}: make room and {then}") from error
+        raise TrainingError(
+            f"{run_dir}: cannot be written ({_reason(run_dir, error)}); {kept}: make room and {then}"
+        ) from error
 
 
 def _reason(run_dir: Path, error: BaseException) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from torch import Tensor, distributed
+from torch import Tensor
 
-from training.loop.processes import gather_rows, process_count
+from training.data.batch import Share
+from training.loop.processes import gather_rows
 
 
-def seed_process(seed: int, rank: int) -> None:
+def seed_process(seed: int, share: Share) -> None:
     """Give each process its own stream, apart from that of the initial weights, which all have in common."""
-    torch.manual_seed(int(np.random.SeedSequence([seed, 1 + rank]).generate_state(1)[0]))
+    torch.manual_seed(int(np.random.SeedSequence([seed, 1 + share.rank]).generate_state(1)[0]))
 
 
 def generator_states(device: torch.device) -> dict[str, Tensor]:
@@ -22,11 +23,10 @@ def generator_states(device: torch.device) -> dict[str, Tensor]:
     return {kind: gather_rows(state.to(device)[None]).cpu() for kind, state in states.items()}
 
 
-def set_generator_states(states: dict[str, Tensor]) -> None:
+def set_generator_states(states: dict[str, Tensor], share: Share) -> None:
     """Go on with this process's streams; with another number of processes the seeds of this start are kept."""
-    if len(states["cpu"]) != process_count():
+    if len(states["cpu"]) != share.world:
         return
-    rank = distributed.get_rank() if process_count() > 1 else 0
-    torch.set_rng_state(states["cpu"][rank])
+    torch.set_rng_state(states["cpu"][share.rank].clone())  # given a view of the rows, PyTorch reads past its end
     if "cuda" in states and torch.cuda.is_available():
-        torch.cuda.set_rng_state(states["cuda"][rank])
+        torch.cuda.set_rng_state(states["cuda"][share.rank].clone())

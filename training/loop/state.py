@@ -13,6 +13,7 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mift_ros.errors import TrainingError
+from training.data.batch import Share
 from training.files import replacing
 from training.loop.average import averaged
 from training.loop.generators import generator_states, set_generator_states
@@ -76,7 +77,7 @@ class TrainState:
             "generators": generator_states(next(self.network.parameters()).device),
         }
 
-    def restore(self, path: Path, recipe: Recipe) -> None:
+    def restore(self, path: Path, recipe: Recipe, share: Share) -> None:
         """Continue from a file of `write_state`; raises TrainingError for a damaged file or another recipe's."""
         content = read_state_file(path)
         _same_recipe(content["recipe"], recipe.to_dict(), path)
@@ -92,7 +93,7 @@ class TrainState:
         self.best_recall, self.neighbours = content["best_recall"], content["neighbours"]
         replanned = any(content["recipe"][key] != getattr(recipe, key) for key in ("steps", "epochs"))
         self.steps = self.steps if replanned else content["steps"]
-        set_generator_states(content["generators"])
+        set_generator_states(content["generators"], share)
 
 
 def write_state(path: Path, content: dict[str, Any]) -> None:

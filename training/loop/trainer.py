@@ -78,9 +78,9 @@ def _prepare(
     share = Share(accelerator.process_index, process_count(), recipe.batch.accumulate)
     material = open_training_data(recipe, data, network.config.input_size, share)
     state = TrainState.fresh(network, recipe, material.source.classes, planned_by(recipe, material.source))
-    seed_process(recipe.seed, share.rank)
+    seed_process(recipe.seed, share)
     if resume:
-        state.restore(run_dir / STATE_FILE, recipe)
+        state.restore(run_dir / STATE_FILE, recipe, share)
     return Trainer(state, recipe, run_dir, material, accelerator)
 
 
