@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from mift_ros.errors import SimulationError
+from mift_ros.evaluation.settings import read_settings
+from mift_ros.simulation.disturbances import Disturbances, Phase
 from mift_ros.simulation.flight import FlightPlan, simulate
 from mift_ros.simulation.record import Storage
 from mift_ros.simulation.trajectory import Pattern
@@ -46,11 +48,17 @@ def simulate_command(
     hfov_deg: Annotated[float, typer.Option(help="Horizontal field of view.")] = 70.0,
     compressed: Annotated[bool, typer.Option(help="JPEG images instead of raw ones.")] = False,
     storage: Annotated[Storage, typer.Option(help="rosbag2 storage.")] = Storage.MCAP,
+    snow_cover: Annotated[float, typer.Option(help="Share of the ground under snow.")] = 0.0,
+    dry_share: Annotated[float, typer.Option(help="Share by which the vegetation is dry.")] = 0.0,
+    disturb: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="What goes wrong: docs/stress.md names it all.")
+    ] = None,
 ) -> None:
     """Fly over a map. Without --look, its own pixels are given another light, season and sensor."""
+    trouble = Disturbances.from_mapping(read_settings(None, disturb or [], "--disturb"))
     plan = FlightPlan(
         seed, minutes, rate_hz, height_agl_m, speed_mps, pattern, heading is Heading.KNOWN, width, height, hfov_deg,
-        compressed, storage,
+        compressed, storage, snow_cover=snow_cover, dry_share=dry_share, phases=(Phase(60 * minutes, trouble),),
     )  # fmt: skip
     if (map_path is None) == (town is None):
         raise SimulationError("give either the MAP to fly over or --town DIR to make one")

@@ -11,8 +11,8 @@ import yaml
 from mift_ros.errors import ConfigError
 
 
-def read_settings(path: Path | None, words: Sequence[str]) -> dict[str, Any]:
-    """Names and values; a word wins over the file.
+def read_settings(path: Path | None, words: Sequence[str], option: str = "--set") -> dict[str, Any]:
+    """Names and values; a word, given by an option of the command, wins over the file.
 
     The file is flat, or a ROS 2 parameter file of one node.
 
@@ -23,8 +23,8 @@ def read_settings(path: Path | None, words: Sequence[str]) -> dict[str, Any]:
     for word in words:
         name, sign, text = word.partition("=")
         if not sign or not name:
-            raise ConfigError(f"--set {word!r} is not NAME=VALUE")
-        values[name.strip()] = _parse(text, f"--set {word}")
+            raise ConfigError(f"{option} {word!r} is not NAME=VALUE")
+        values[name.strip()] = _parse(text, f"{option} {word}")
     return values
 
 
