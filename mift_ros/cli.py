@@ -18,6 +18,7 @@ GROUPS = {
     "bag": "Make a bag out of geotagged photos, or look into one.",
     "stress": "Fly a seeded suite of disturbed flights: one table.",
     "replay": "Replay a bag against a cache: metres, availability, false fixes, latency, report.",
+    "calibrate": "Fit covariance and gate to flights with truth, and prove them on others.",
     "demo": "The whole path on an embedded world: map, cache, node, flight over DDS, report.",
     "bench": "Measure this machine: inference, search.",
 }

@@ -23,7 +23,7 @@ RASTER_SIDE = 1400
 
 def trajectory_png(records: Sequence[FrameRecord], errors: Sequence[Error | None], cache: MapCache) -> bytes:
     """Truth, fixes coloured by their error, and where there was none, over the map of the cache."""
-    figure, (axes,) = _figure(9.0, 8.4)
+    figure, (axes,) = new_figure(9.0, 8.4)
     _draw_map(axes, cache)
     truth = np.array([_truth_m(record, cache) for record in records])
     axes.plot(*truth.T, color=TRUTH, linewidth=1.6, label="truth", zorder=2)
@@ -39,12 +39,12 @@ def trajectory_png(records: Sequence[FrameRecord], errors: Sequence[Error | None
     axes.set(xlabel="east of the map's centre, m", ylabel="north of the map's centre, m", aspect="equal")
     if axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper right", framealpha=0.92, edgecolor=GRID)
-    return _png(figure)
+    return png_of(figure)
 
 
 def error_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) -> bytes:
     """Error over time with what each fix says of itself, and the distribution of the errors."""
-    figure, axes = _figure(11.0, 3.9, width_ratios=[3, 1])
+    figure, axes = new_figure(11.0, 3.9, width_ratios=[3, 1])
     seconds = _seconds(records)
     metres = np.array([e.horizontal_m if e else math.nan for e in errors])
     claimed = np.array([_three_sigma_m(record) for record in records])
@@ -61,12 +61,12 @@ def error_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) ->
     known = np.sort(metres[np.isfinite(metres)])
     axes[1].step(known, np.arange(1, len(known) + 1) / max(len(known), 1), color=GOOD, where="post")
     axes[1].set(xlabel="horizontal error, m", ylabel="share of fixes", ylim=(0, 1.02), xlim=(0, None))
-    return _png(figure)
+    return png_of(figure)
 
 
 def match_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) -> bytes:
     """Similarity over time, and similarity against margin: what tells good fixes from bad ones."""
-    figure, axes = _figure(11.0, 3.9, width_ratios=[3, 2])
+    figure, axes = new_figure(11.0, 3.9, width_ratios=[3, 2])
     seconds = _seconds(records)
     similarity = np.array([r.fix.similarity if r.fix else math.nan for r in records])
     margin = np.array([r.fix.margin if r.fix else math.nan for r in records])
@@ -77,7 +77,7 @@ def match_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) ->
     axes[1].set(xlabel="similarity", ylabel="margin to the next best place")
     if _classes(errors):
         axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=3, fontsize=8, frameon=False)
-    return _png(figure)
+    return png_of(figure)
 
 
 def _classes(errors: Sequence[Error | None]) -> list[tuple[str, str, Any]]:
@@ -123,7 +123,7 @@ def _three_sigma_m(record: FrameRecord) -> float:
     return 3.0 * math.sqrt(max(float(np.linalg.eigvalsh(record.fix.covariance[:2, :2])[-1]), 0.0))
 
 
-def _figure(width: float, height: float, width_ratios: Sequence[float] = (1,)) -> tuple[Figure, Any]:
+def new_figure(width: float, height: float, width_ratios: Sequence[float] = (1,)) -> tuple[Figure, Any]:
     """A figure of one row of axes in the style of the report."""
     figure = Figure(figsize=(width, height), dpi=110, layout="constrained", facecolor="white")
     axes = figure.subplots(1, len(width_ratios), gridspec_kw={"width_ratios": width_ratios}, squeeze=False)[0]
@@ -138,7 +138,8 @@ def _figure(width: float, height: float, width_ratios: Sequence[float] = (1,)) -
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def png_of(figure: Figure) -> bytes:
+    """The figure as a file's bytes."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()

@@ -1,0 +1,130 @@
+"""From samples to a calibration: error model, tails of wrong matches, temperature."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.calibration.components import fit_weights
+from mift_ros.calibration.design import FACTORS, Design, design_of
+from mift_ros.calibration.samples import AS_FLOWN, TEMPERATURES, Sample
+from mift_ros.errors import ConfigError
+from mift_ros.localization.calibration import Tail
+from mift_ros.localization.covariance import ErrorModel
+from mift_ros.localization.gate import NEIGHBOURHOOD_M
+from mift_ros.localization.refine import SAME_PLACE_M
+
+Vector = npt.NDArray[np.float64]
+RIGHT_M = SAME_PLACE_M
+"""A match nearer to the truth than this is of the right place: its error is a residual, not a mistake."""
+LEAST_RIGHT = 30
+LEAST_WRONG = 50
+TAIL_SHARE = 0.4
+"""Share of the wrong matches, the best-looking, that the tail is fitted to."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What samples say: see Calibration."""
+
+    errors: ErrorModel
+    anywhere: Tail
+    expected: Tail
+    temperature: float
+
+
+def fit(samples: Sequence[Sample], outlier_share: float) -> Fitted:
+    """Fit everything.
+
+    Raises:
+        ConfigError: too few right or wrong matches.
+    """
+    anywhere, expected = fit_tails(samples)
+    return Fitted(fit_errors(right(samples)), anywhere, expected, fit_temperature(samples, outlier_share))
+
+
+def right(samples: Sequence[Sample]) -> list[Sample]:
+    """The samples whose best place is the right one."""
+    return [s for s in samples if s.kind == AS_FLOWN and math.hypot(*s.error_m) <= RIGHT_M]
+
+
+def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorModel:
+    """The error model of right matches by maximum likelihood: heading and scale by their own errors, then the position.
+
+    `design` is that of the samples, if it is known already.
+    """
+    if len(good) < LEAST_RIGHT:
+        raise ConfigError(f"{len(good)} right matches are too few to fit a covariance, {LEAST_RIGHT} are needed")
+    design = design or design_of([s.sources for s in good])
+    heading, heading_floor = _fit_one(np.radians([s.heading_error_deg for s in good]), design.heading)
+    # against the measured height, whose own error is in it: cautious by as much as that sensor errs
+    scale, scale_floor = _fit_one(np.log([s.height_ratio for s in good]), design.scale)
+    errors = np.array([s.error_m for s in good])
+    known = design.turned(heading, heading_floor) + design.scaled(scale, scale_floor)
+    weights, best, least = np.array([1.0, 1.0, math.radians(0.5) ** 2]), (0, np.zeros(3)), math.inf
+    for factor, alignment in enumerate(design.alignment):
+        weights, cost = fit_weights(errors, design.parts, alignment + known, np.maximum(weights, 1e-8))
+        if cost < least:
+            best, least = (factor, weights), cost
+    residual, parallax, attitude = (float(w) for w in np.sqrt(best[1]))
+    return ErrorModel(
+        float(FACTORS[best[0]]), residual, parallax, attitude, float(FACTORS[heading]), heading_floor,
+        float(FACTORS[scale]), scale_floor,
+    )  # fmt: skip
+
+
+def _fit_one(errors: Vector, variances: Vector) -> tuple[int, float]:
+    """Which factor, and the floor, of a scalar error [N], given its variances per factor [F, N]."""
+    told = np.isfinite(errors)
+    errors, best, least = errors[told], (0, 0.02), math.inf
+    if not len(errors):
+        return best
+    for factor, base in enumerate(variances):
+        start = np.array([max(float(errors.var()), 1e-8)])
+        one = np.ones((1, len(errors), 1, 1))
+        weights, cost = fit_weights(errors[:, None], one, base[told, None, None], start)
+        if cost < least:
+            best, least = (factor, math.sqrt(float(weights[0]))), cost
+    return best
+
+
+def wrong_significances(samples: Sequence[Sample]) -> Vector:
+    """Per sample the significance of the best place that is not the right one; samples without any are left out."""
+    found = [[s for d, s in sample.places if d > RIGHT_M] for sample in samples]
+    return np.array([max(values) for values in found if values])
+
+
+def fit_tails(samples: Sequence[Sample]) -> tuple[Tail, Tail]:
+    """How often wrong matches look good, anywhere and near a given place.
+
+    The excess over a high quantile is taken as exponential (a Gumbel tail); significances of noise fall faster, so this
+    errs on the safe side.
+    """
+    wrong = wrong_significances([s for s in samples if s.kind != AS_FLOWN])
+    if len(wrong) < LEAST_WRONG:
+        raise ConfigError(f"{len(wrong)} wrong matches are too few to fit a gate, {LEAST_WRONG} are needed")
+    start = float(np.quantile(wrong, 1 - TAIL_SHARE))
+    beyond = wrong[wrong > start]
+    anywhere = Tail(start, len(beyond) / len(wrong), float((beyond - start).mean()))
+    return anywhere, replace(anywhere, rate=anywhere.rate * near_share(samples))
+
+
+def near_share(samples: Sequence[Sample]) -> float:
+    """Of frames as flown, the share whose best wrong place lies where a belief in the truth expects the match."""
+    flown = [s for s in samples if s.kind == AS_FLOWN]
+    best = [next((d for d, _ in s.places if d > RIGHT_M), math.inf) for s in flown]
+    return (sum(d <= NEIGHBOURHOOD_M for d in best) + 1) / (len(flown) + 1)
+
+
+def fit_temperature(samples: Sequence[Sample], outlier_share: float) -> float:
+    """The temperature at which the true tiles are likeliest, some frames saying nothing."""
+    flown = [s for s in samples if s.tile_share]
+    if not flown:
+        raise ConfigError("no frame as flown came to a match: nothing to fit the temperature to")
+    shares, tiles = np.array([s.tile_share for s in flown]), np.array([s.tiles for s in flown])
+    likelihood = np.log((1 - outlier_share) * shares + outlier_share / tiles[:, None]).mean(axis=0)
+    return TEMPERATURES[int(likelihood.argmax())]

@@ -1,0 +1,134 @@
+"""From flights to a calibration with its provenance and its proof."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timezone
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from mift_ros import __version__
+from mift_ros.cache.reader import MapCache
+from mift_ros.calibration.fit import fit, right, wrong_significances
+from mift_ros.calibration.proof import Proof, prove
+from mift_ros.calibration.samples import AS_FLOWN, Sample, Sampler, kept_samples
+from mift_ros.evaluation.bag import Bag, storage_files
+from mift_ros.evaluation.flight import Flight
+from mift_ros.inference.embedder import Embedder, ModelIdentity
+from mift_ros.localization.calibration import SHA_SHOWN, Calibration
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.localizer import Localizer
+
+Progress = Callable[[str, int, int], None]
+"""Called with the flight, its frames done and its frames in all."""
+CHUNK = 1 << 20
+DIGITS = 4
+
+
+@dataclass(frozen=True)
+class FlightOver:
+    """A recorded flight and the cache of the map it was flown over."""
+
+    bag: Path
+    cache: Path
+
+    @property
+    def name(self) -> str:
+        """Folder and name of the bag: flights of several maps are often called alike."""
+        return "-".join(self.bag.resolve().parts[-2:])
+
+
+@dataclass(frozen=True)
+class Material:
+    """What to fit to: flights, maps of other ground, the model and the parameters it flies with."""
+
+    flights: Sequence[FlightOver]
+    elsewhere: Sequence[Path]
+    embedder: Embedder
+    config: LocalizerConfig
+
+
+def collect(material: Material, folder: Path, progress: Progress = lambda name, done, total: None) -> list[Sample]:
+    """The samples of all flights; those of a flight that was finished before are taken from `folder`.
+
+    Raises:
+        BagError, CacheError: a flight or a map that cannot be used.
+    """
+    found: list[Sample] = []
+    for flight in material.flights:
+        frames = Bag(flight.bag).frames
+        kept = folder / f"{flight.name}.jsonl"
+        made = kept_samples(kept, _origin(material, flight), partial(_sampled, material, flight))
+        for done, some in enumerate(made, 1):
+            found += [replace(sample, flight=flight.name) for sample in some]
+            progress(flight.name, min(done, frames), frames)
+        progress(flight.name, frames, frames)
+    return found
+
+
+def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibration, Proof]:
+    """Fit to all samples; the proof is by fits that leave the judged flights out.
+
+    Raises:
+        ConfigError: too few matches, or a single flight.
+    """
+    fitted = fit(samples, material.config.outlier_share)
+    proof = prove(samples)
+    identity = material.embedder.identity
+    provenance = _provenance(samples, material, proof, identity)
+    return Calibration(
+        identity.weights_sha256, fitted.errors, fitted.anywhere, fitted.expected, fitted.temperature,
+        provenance=provenance,
+    ), proof  # fmt: skip
+
+
+def _sampled(material: Material, flight: FlightOver) -> Iterator[list[Sample]]:
+    own, *others = (
+        Localizer(MapCache.open(path, material.embedder.identity), material.embedder, material.config)
+        for path in (flight.cache, *material.elsewhere)
+    )
+    return Sampler(own, material.embedder, others).samples(Flight(Bag(flight.bag), material.config.max_telemetry_age_s))
+
+
+def _origin(material: Material, flight: FlightOver) -> str:
+    """What the samples of a flight depend on, as one line."""
+    files = [*storage_files(flight.bag), flight.cache, *material.elsewhere]
+    stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
+    text = repr((stated, material.embedder.identity.weights_sha256, sorted(asdict(material.config).items())))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _provenance(samples: Sequence[Sample], material: Material, proof: Proof, identity: ModelIdentity) -> dict[str, Any]:
+    """For people: what was used, how much of it, and how the fit did on flights that it had not seen."""
+    wrong = wrong_significances([s for s in samples if s.kind != AS_FLOWN])
+    caches = sorted({flight.cache for flight in material.flights})
+    return {
+        "model": f"{identity.name} {identity.variant}",
+        "fitted_utc": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "software": f"mift_ros {__version__}",
+        "frames_as_flown": sum(s.kind == AS_FLOWN for s in samples),
+        "right_matches": len(right(samples)),
+        "wrong_matches": len(wrong),
+        "greatest_wrong_significance": round(float(wrong.max()), DIGITS),
+        "held_out": {
+            "flights": proof.flights,
+            "inside_1_2_3_sigma": [round(share, DIGITS) for share in proof.within],
+            "nees_per_dof": round(proof.nees, DIGITS),
+            "heading_nees": round(proof.heading_nees, DIGITS),
+        },
+        "flights": {flight.name: _sha256(storage_files(flight.bag))[:SHA_SHOWN] for flight in material.flights},
+        "caches": {"-".join(path.resolve().parts[-2:]): _sha256([path])[:SHA_SHOWN] for path in caches},
+        "elsewhere": {"-".join(path.resolve().parts[-2:]): _sha256([path])[:SHA_SHOWN] for path in material.elsewhere},
+    }
+
+
+def _sha256(files: Sequence[Path]) -> str:
+    digest = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
+    return digest.hexdigest()

@@ -1,0 +1,177 @@
+"""What a calibration is fitted to: every frame alone, as it is and where it cannot match."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.cache.reader import MapCache
+from mift_ros.errors import BagError
+from mift_ros.evaluation.flight import Flight, FlightSample
+from mift_ros.evaluation.records import Truth
+from mift_ros.geometry.frames import wrap_deg
+from mift_ros.inference.embedder import Embedder
+from mift_ros.localization.covariance import ErrorSources
+from mift_ros.localization.localizer import Localizer
+from mift_ros.localization.search import TileSearch
+from mift_ros.localization.types import Fix, Frame, Match, Result, Telemetry
+
+NAN = math.nan
+TEMPERATURES = tuple(float(t) for t in np.geomspace(0.005, 0.3, 28))
+"""Temperatures at which the likelihood of the true tile is kept."""
+TURN_DEG = (50.0, 310.0)
+"""A heading wrong by an amount between these cannot match."""
+AS_FLOWN, TURNED, ELSEWHERE = "as flown", "turned", "elsewhere"
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One frame, matched with nothing known but its telemetry.
+
+    `kind` says whether it was matched as flown, with a false heading, or on a map of other ground. `error_m` (east,
+    north), `heading_error_deg` and `height_ratio` (matched over measured height) are of the best place, `places` are
+    (distance from the truth in metres, significance) of all that were compared; a distance is infinite where nothing
+    can be right. `tile_share` is the softmax of the true tile among all `tiles`, per temperature.
+    """
+
+    flight: str
+    kind: str
+    stamp_ns: int
+    error_m: tuple[float, float]
+    heading_error_deg: float
+    height_ratio: float
+    margin: float
+    places: tuple[tuple[float, float], ...]
+    sources: ErrorSources
+    tile_share: tuple[float, ...] = ()
+    tiles: int = 0
+
+    def to_json(self) -> str:
+        """One line."""
+        return json.dumps(asdict(self), default=lambda array: array.tolist())
+
+    @classmethod
+    def from_json(cls, line: str) -> Sample:
+        """Parse to_json's line."""
+        raw: dict[str, Any] = json.loads(line)
+        sources = raw.pop("sources")
+        for name in ("sharpness", "drift_m"):
+            sources[name] = np.array(sources[name])
+        sources["offset_m"] = tuple(sources["offset_m"])
+        raw["places"] = tuple((float(d), float(s)) for d, s in raw["places"])
+        raw["error_m"], raw["tile_share"] = tuple(raw["error_m"]), tuple(raw["tile_share"])
+        return cls(sources=ErrorSources(**sources), **raw)
+
+
+class Sampler:
+    """Matches every frame of a flight by itself, and some of them where they cannot match.
+
+    `localizer` is over the flight's own map, `elsewhere` over maps of other ground; one frame in `wrong_every` is also
+    matched turned, and on one of those maps.
+    """
+
+    def __init__(
+        self, localizer: Localizer, embedder: Embedder, elsewhere: list[Localizer], wrong_every: int = 3
+    ) -> None:
+        self._localizer, self._embedder, self._elsewhere = localizer, embedder, elsewhere
+        self._wrong_every = wrong_every
+        self._search = TileSearch(localizer.cache.embeddings)
+
+    def samples(self, flight: Flight) -> Iterator[list[Sample]]:
+        """The samples of each frame, none of a frame that never came to a match.
+
+        Raises:
+            BagError: the flight has no truth, or none over the map.
+        """
+        name, judged = flight.bag.path.name, 0
+        for index, sample in enumerate(flight.samples()):
+            if sample.frame is None or sample.truth is None or not _over(self._localizer.cache, sample.truth):
+                yield []
+                continue
+            judged += 1
+            yield list(self._of_frame(name, index, sample, sample.frame, sample.truth))
+        if not judged:
+            raise BagError(f"{flight.bag.path}: no frame with a truth over {self._localizer.cache.path}")
+
+    def _of_frame(self, name: str, index: int, sample: FlightSample, frame: Frame, truth: Truth) -> Iterator[Sample]:
+        result = _alone(self._localizer, frame, sample.telemetry)
+        if result.match is not None:
+            yield self._as_flown(name, result, result.match, sample.telemetry, truth)
+        if index % self._wrong_every:
+            return
+        rng = np.random.default_rng(sample.stamp_ns % 2**32)
+        turned = replace(
+            sample.telemetry, heading_deg=(sample.telemetry.heading_deg + rng.uniform(*TURN_DEG)) % 360.0, prior=None
+        )
+        wrong = [(TURNED, self._localizer, turned)] if math.isfinite(turned.heading_deg) else []
+        if self._elsewhere:
+            other = self._elsewhere[index // self._wrong_every % len(self._elsewhere)]
+            wrong.append((ELSEWHERE, other, replace(sample.telemetry, prior=None)))
+        for kind, localizer, telemetry in wrong:
+            result = _alone(localizer, frame, telemetry)
+            if result.match is not None:
+                yield _wrong(name, kind, result, result.match)
+
+    def _as_flown(self, name: str, result: Result, match: Match, telemetry: Telemetry, truth: Truth) -> Sample:
+        here = self._localizer.cache.frame.to_local(truth.lat_deg, truth.lon_deg)
+        best = match.places[0]
+        return Sample(
+            name, AS_FLOWN, result.stamp_ns, (best.east_m - float(here[0]), best.north_m - float(here[1])),
+            wrap_deg(best.heading_deg - truth.heading_deg), match.sources.height_agl_m / telemetry.height_agl_m,
+            _margin(result),
+            tuple((math.dist(here, (p.east_m, p.north_m)), p.significance) for p in match.places), match.sources,
+            self._tile_share(match, here), len(self._localizer.cache),
+        )  # fmt: skip
+
+    def _tile_share(self, match: Match, here: npt.NDArray[np.float64]) -> tuple[float, ...]:
+        """Softmax at the tile nearest to the ground that was really seen."""
+        cosine = self._search(self._embedder.embed(match.patch[None]))[0].astype(np.float64)
+        seen = here + np.array(match.sources.offset_m)
+        true = int(((self._localizer.cache.centres_m - seen) ** 2).sum(axis=1).argmin())
+        below = cosine - cosine.max()
+        return tuple(float(np.exp(below[true] / t) / np.exp(below / t).sum()) for t in TEMPERATURES)
+
+
+def _over(cache: MapCache, truth: Truth) -> bool:
+    west, south, east, north = cache.manifest.bounds_deg
+    return bool(west <= truth.lon_deg <= east and south <= truth.lat_deg <= north)
+
+
+def _alone(localizer: Localizer, frame: Frame, telemetry: Telemetry) -> Result:
+    """As if nothing had been before."""
+    localizer.reset()
+    return localizer.locate(frame, telemetry)
+
+
+def _margin(result: Result) -> float:
+    return result.margin if isinstance(result, Fix) else float(result.numbers.get("margin", NAN))
+
+
+def _wrong(name: str, kind: str, result: Result, match: Match) -> Sample:
+    places = tuple((math.inf, p.significance) for p in match.places)
+    return Sample(name, kind, result.stamp_ns, (NAN, NAN), NAN, NAN, _margin(result), places, match.sources)
+
+
+def kept_samples(path: Path, origin: str, make: Callable[[], Iterable[list[Sample]]]) -> Iterator[list[Sample]]:
+    """The samples of one flight from a file whose first line is `origin`, else made and kept in it."""
+    if path.is_file():
+        first, *lines = path.read_text(encoding="utf-8").splitlines()
+        if first == origin:
+            yield [Sample.from_json(line) for line in lines]
+            return
+    found = []
+    for some in make():
+        found += some
+        yield some
+    partial = path.with_name(path.name + ".partial")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial.write_text("\n".join([origin, *(sample.to_json() for sample in found)]) + "\n", encoding="utf-8")
+    os.replace(partial, path)

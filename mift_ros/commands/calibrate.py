@@ -1,0 +1,112 @@
+"""`mift calibrate`: fit the covariance and the gate to flights with truth, and prove the fit on flights left out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mift_ros.calibration.plots import calibration_png
+from mift_ros.calibration.proof import Proof, operating_curve
+from mift_ros.calibration.run import FlightOver, Material, calibrate, collect
+from mift_ros.errors import ConfigError
+from mift_ros.evaluation.metrics import GAUSS_SHARES
+from mift_ros.evaluation.settings import read_settings
+from mift_ros.inference.load import load_embedder
+from mift_ros.localization.calibration import NONE, Calibration
+from mift_ros.localization.config import LocalizerConfig
+
+app = typer.Typer()
+console = Console()
+
+
+@app.command("calibrate")
+def calibrate_command(
+    bags: Annotated[list[str], typer.Argument(metavar="BAG[=CACHE]...", help="Flights with truth.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Calibration file; a picture is put beside it.")],
+    cache: Annotated[Path | None, typer.Option(help="Map cache of the flights that name none.")] = None,
+    elsewhere: Annotated[list[Path] | None, typer.Option(help="Cache of other ground: all is wrong there.")] = None,
+    model: Annotated[str, typer.Option(help="Packaged model or ONNX file.")] = "mift_nano",
+    params: Annotated[Path | None, typer.Option(help="YAML of the localizer's parameters.")] = None,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+    samples: Annotated[Path | None, typer.Option(help="Folder of finished flights  [default: OUT.samples]")] = None,
+) -> None:
+    """Every frame is matched by itself, and some with a false heading or over other ground, where all is wrong."""
+    config = replace(LocalizerConfig.from_mapping(read_settings(params, settings or [])), calibration=NONE)
+    flights = [_flight(word, cache) for word in bags]
+    material = Material(flights, elsewhere or [], load_embedder(model), config)
+    with _progress() as progress:
+        found = collect(material, samples or out.with_name(out.name + ".samples"), progress)
+    fitted, proof = calibrate(found, material)
+    curve = operating_curve(found, fitted.anywhere, config.min_margin)
+    _write(out, fitted.to_yaml().encode())
+    picture = out.with_suffix(".png")
+    _write(picture, calibration_png(curve, fitted.anywhere, proof))
+    _tell(fitted, proof)
+    console.print(f"calibration: {out}, picture: {picture}", soft_wrap=True)
+
+
+def _flight(word: str, cache: Path | None) -> FlightOver:
+    bag, sign, own = word.partition("=")
+    if sign and own:
+        return FlightOver(Path(bag), Path(own))
+    if cache is None:
+        raise ConfigError(f"{word}: over which map? Give --cache CACHE, or {bag}=CACHE")
+    return FlightOver(Path(bag), cache)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str, int, int], None]]:
+    """A bar per flight."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks = {}
+
+        def update(name: str, done: int, total: int) -> None:
+            if name not in tasks:
+                tasks[name] = bars.add_task(name)
+            bars.update(tasks[name], completed=done, total=total)
+
+        yield update
+
+
+def _write(path: Path, content: bytes) -> None:
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
+
+
+def _tell(fitted: Calibration, proof: Proof) -> None:
+    """What was fitted and how it did on flights left out."""
+    errors, facts = fitted.errors, fitted.provenance
+    inside = " / ".join(f"{100 * share:.1f} %" for share in proof.within)
+    wanted = " / ".join(f"{100 * share:.1f} %" for share in GAUSS_SHARES)
+    rows = [
+        ("right matches, flights", f"{proof.matches}, {proof.flights}"),
+        ("alignment", f"{errors.alignment:.2f} x the error by noise"),
+        ("residual per axis", f"{errors.residual_m:.2f} m"),
+        ("by the ground's height", f"{errors.parallax_m:.2f} m x tangent of the tilt"),
+        ("attitude", f"{errors.attitude_rad * 57.2958:.2f} deg"),
+        ("temperature", f"{fitted.temperature:.4f}"),
+        ("wrong matches", f"{facts['wrong_matches']}, the best {facts['greatest_wrong_significance']:.1f} sigma"),
+    ]
+    for one_in in (100, 1000, 10_000):
+        beyond = "" if one_in <= facts["wrong_matches"] else " (extrapolated)"
+        found = f"{fitted.anywhere.threshold(one_in):.2f} sigma, {fitted.expected.threshold(one_in):.2f} where expected"
+        rows.append((f"1 false fix in {one_in}", found + beyond))
+    rows += [
+        (f"held out: inside 1 / 2 / 3 sigma (right: {wanted})", inside),
+        ("held out: NEES per degree of freedom (right: 1)", f"{proof.nees:.2f}; heading {proof.heading_nees:.2f}"),
+    ]
+    table = Table(show_header=False)
+    for name, value in rows:
+        table.add_row(name, value)
+    console.print(table)

@@ -1,0 +1,143 @@
+"""What was put into made-up samples is found again, and judged on flights left out."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mift_ros.calibration.components import fit_weights, squared_sigmas
+from mift_ros.calibration.design import KNOWN, horizontal
+from mift_ros.calibration.fit import fit, fit_errors, fit_tails, fit_temperature, right
+from mift_ros.calibration.proof import operating_curve, prove
+from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, Sample, kept_samples
+from mift_ros.errors import ConfigError
+from mift_ros.localization.calibration import Tail
+from mift_ros.localization.covariance import ErrorModel, ErrorSources, covariance
+
+TRUTH = ErrorModel(
+    alignment=5.0, residual_m=0.8, parallax_m=0.0, attitude_rad=math.radians(0.8), heading=4.0,
+    heading_floor_rad=math.radians(0.5), scale=4.0, scale_floor=0.01,
+)  # fmt: skip
+
+
+def sources_of(rng):
+    return ErrorSources(
+        sharpness=np.diag(rng.uniform(0.05, 0.4, 2)), heading_sharpness=float(rng.uniform(50, 200)),
+        scale_sharpness=float(rng.uniform(50, 200)), drift_m=np.zeros((2, 2)), significance=float(rng.uniform(8, 16)),
+        offset_m=(float(rng.normal(0, 8)), float(rng.normal(0, 8))), height_agl_m=float(rng.uniform(60, 200)),
+        gsd_m=0.5, heading_reach_rad=0.14, scale_reach=0.1,
+    )  # fmt: skip
+
+
+def flown(rng, flight, stamp):
+    """A right match that errs as TRUTH says, with a wrong place 100 m away."""
+    sources = sources_of(rng)
+    cov = covariance(sources, TRUTH, KNOWN)
+    east, north, _, _, _, turn = rng.multivariate_normal(np.zeros(6), np.where(cov > 1e6, 0.0, cov))
+    share = tuple(1.0 if t < 0.03 else 0.5 for t in TEMPERATURES)
+    places = ((math.hypot(east, north), sources.significance), (100.0, 5.0))
+    ratio = 1.0 + float(rng.normal(0, 0.02))
+    return Sample(
+        flight, AS_FLOWN, stamp, (east, north), math.degrees(turn), ratio, 1.5, places, sources, share, 1000
+    )  # fmt: skip
+
+
+def wrong(rng, flight, stamp):
+    """A match on other ground whose significance has a tail of scale 0.5 beyond 5."""
+    significance = 5.0 + float(rng.exponential(0.5))
+    places = ((math.inf, significance),)
+    nan = math.nan
+    return Sample(flight, ELSEWHERE, stamp, (nan, nan), nan, nan, 1.0, places, sources_of(rng))
+
+
+@pytest.fixture(scope="module")
+def samples():
+    rng = np.random.default_rng(0)
+    right = [flown(rng, f"flight{k % 10}", k) for k in range(400)]
+    return right + [wrong(rng, "flight0", k) for k in range(400)]
+
+
+def test_variances_of_a_known_sum_are_found():
+    rng = np.random.default_rng(1)
+    parts = np.stack([np.tile(np.eye(2), (2000, 1, 1)), rng.uniform(0, 4, 2000)[:, None, None] * np.diag([1.0, 0.0])])
+    true = parts[0] * 1.5 + parts[1] * 0.7
+    errors = np.linalg.cholesky(true) @ rng.standard_normal((2000, 2, 1))
+    weights, _ = fit_weights(errors[..., 0], parts, np.zeros((2000, 2, 2)), np.ones(2))
+    assert weights == pytest.approx([1.5, 0.7], rel=0.15)
+
+
+def test_squared_sigmas_of_a_diagonal_are_by_hand():
+    assert squared_sigmas(np.array([[3.0, 4.0]]), np.diag([9.0, 4.0])[None]) == pytest.approx([5.0])
+
+
+def test_the_fitted_covariances_are_as_wide_as_the_true_ones(samples):
+    sources = [s.sources for s in samples[:100]]
+    model = fit_errors(right(samples))
+    found, true = horizontal(sources, model), horizontal(sources, TRUTH)
+    ratio = np.trace(found, axis1=1, axis2=2) / np.trace(true, axis1=1, axis2=2)
+    assert np.median(ratio) == pytest.approx(1.0, abs=0.12)
+    assert model.attitude_rad == pytest.approx(TRUTH.attitude_rad, rel=0.25)
+
+
+def test_held_out_flights_are_covered_as_a_gaussian_covers(samples):
+    proof = prove(samples)
+    assert proof.flights == 10
+    assert proof.nees == pytest.approx(1.0, abs=0.15)
+    assert proof.heading_nees == pytest.approx(1.0, abs=0.2)
+    assert proof.within == pytest.approx((0.393, 0.865, 0.989), abs=0.06)
+
+
+def test_the_tail_of_wrong_matches_is_found(samples):
+    anywhere, expected = fit_tails(samples)
+    assert anywhere.scale == pytest.approx(0.5, rel=0.2)
+    assert anywhere.threshold(1000) == pytest.approx(5.0 + 0.5 * math.log(1000), abs=0.5)
+    # no wrong place was ever near the right one
+    assert expected.rate == pytest.approx(anywhere.rate / 401)
+    assert expected.scale == anywhere.scale
+
+
+def test_the_temperature_is_the_one_of_the_greatest_likelihood(samples):
+    assert fit_temperature(samples, 0.2) < 0.03
+
+
+def test_the_operating_curve_counts_what_each_threshold_gives(samples):
+    curve = operating_curve(samples, Tail(5.0, 1.0, 0.5), min_margin=1.1)
+    assert curve.available[0] == 1.0
+    assert curve.false_share[0] == 1.0
+    assert (np.diff(curve.available) <= 0).all()
+    assert (np.diff(curve.false_share) <= 0).all()
+    strict = operating_curve(samples, Tail(5.0, 1.0, 0.5), min_margin=2.0)
+    assert strict.available[0] == 0.0
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (lambda s: [x for x in s if x.kind == ELSEWHERE], "right matches are too few"),
+        (lambda s: [x for x in s if x.kind == AS_FLOWN], "wrong matches are too few"),
+    ],
+)
+def test_too_little_to_fit_to_is_refused(samples, chosen, message):
+    with pytest.raises(ConfigError, match=message):
+        fit(chosen(samples), 0.2)
+
+
+def test_one_flight_cannot_prove_itself(samples):
+    with pytest.raises(ConfigError, match="at least two"):
+        prove([replace(s, flight="only") for s in samples])
+
+
+def test_samples_are_kept_for_the_next_time_unless_something_changed(tmp_path, samples):
+    path = tmp_path / "kept" / "flight.jsonl"
+    made = []
+
+    def make():
+        made.append(1)
+        yield from ([s] for s in samples[:3])
+
+    for origin in ("a", "a", "b"):
+        found = [s for some in kept_samples(path, origin, make) for s in some]
+        assert [s.stamp_ns for s in found] == [0, 1, 2]
+        assert found[0].to_json() == samples[0].to_json()
+    assert len(made) == 2

@@ -1,0 +1,91 @@
+"""The calibration's file, what it does to the parameters, and which one is taken."""
+
+import math
+from dataclasses import replace
+
+import pytest
+
+from mift_ros.errors import ConfigError
+from mift_ros.inference.embedder import ModelIdentity
+from mift_ros.localization.calibration import APPROXIMATE, NONE, Tail, load_calibration
+from mift_ros.localization.config import LocalizerConfig
+
+IDENTITY = ModelIdentity(
+    name="mift", variant="mift_made_up", input_size=128, mean=(0.5,) * 3, std=(0.5,) * 3, colour_order="RGB",
+    interpolation="bilinear", embedding_dim=8, regions=1, recipe="", weights_sha256="ab" * 32,
+)  # fmt: skip
+OURS = replace(
+    APPROXIMATE, model_sha256="ab" * 32, anywhere=Tail(5.0, 0.5, 0.4), fitted=True, provenance={"flights": 3}
+)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "calibration.yaml"
+    path.write_text(OURS.to_yaml())
+    return path
+
+
+def test_a_file_gives_back_what_was_written(file):
+    assert load_calibration(str(file), IDENTITY) == OURS
+
+
+def test_one_in_n_frames_is_where_the_tail_says():
+    tail = Tail(start=5.0, rate=0.5, scale=0.4)
+    assert tail.threshold(1000) == pytest.approx(5.0 + 0.4 * math.log(500))
+    assert tail.per_frame(tail.threshold(1000)) == pytest.approx(1e-3)
+    assert tail.threshold(10_000) > tail.threshold(1000)
+
+
+def test_below_what_was_fitted_no_threshold_is_promised():
+    assert Tail(start=5.0, rate=0.01, scale=0.4).threshold(2) == 5.0
+
+
+def test_zeros_are_left_to_the_calibration_and_other_values_are_kept():
+    filled = OURS.applied(LocalizerConfig(false_fix_one_in=100.0, similarity_temperature=0.2))
+    assert filled.min_significance == pytest.approx(OURS.anywhere.threshold(100))
+    assert filled.min_significance_expected == pytest.approx(OURS.expected.threshold(100))
+    assert filled.similarity_temperature == 0.2
+    assert OURS.applied(LocalizerConfig(min_significance=9.0)).min_significance == 9.0
+
+
+def test_the_attitudes_sigma_can_be_given_by_the_user():
+    assert OURS.error_model(LocalizerConfig(attitude_sigma_deg=1.0)).attitude_rad == pytest.approx(math.radians(1.0))
+    assert OURS.error_model(LocalizerConfig()) == OURS.errors
+
+
+def test_without_a_calibration_of_its_own_a_model_gets_guesses_that_say_so():
+    for choice in ("", NONE):
+        assert load_calibration(choice, IDENTITY) is APPROXIMATE
+    assert not APPROXIMATE.fitted
+    assert APPROXIMATE.anywhere.threshold(1000) == pytest.approx(7.0, abs=0.05)
+
+
+def broken(old, new):
+    return OURS.to_yaml().replace(old, new)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "not YAML"),
+        ("[1, 2]", "wanted 'mift calibration 1'"),
+        (broken("calibration 1", "calibration 9"), "'mift calibration 9'"),
+        (broken("anywhere:", "somewhere:"), "anywhere is missing"),
+        (broken("residual_m: 8.0", "residual_m: wide"), "residual_m is 'wide'"),
+        (broken("residual_m: 8.0", "residual_m: .nan"), "residual_m is nan"),
+        (broken("residual_m: 8.0", "residual_m: -1.0"), "residual_m is -1.0"),
+        (broken("ab" * 32, "cd" * 32), "fitted with weights cdcdcdcdcdcd, but the loaded model is mift_made_up abab"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused_in_one_line(file, text, message):
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message) as caught:
+        load_calibration(str(file), IDENTITY)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load_calibration(str(tmp_path / "no.yaml"), IDENTITY)
