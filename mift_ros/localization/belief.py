@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 Grid = npt.NDArray[np.float64]
+ALL = slice(None)
 ENTERING = 0.02
 """Share of the mass outside that enters the map per prediction, and of the inside that is redrawn (kidnapping)."""
 
@@ -56,11 +57,14 @@ class Belief:
         uniform = (1 - self.outside - inside * (1 - ENTERING)) / self.cells.size
         self.cells = self.cells * (1 - ENTERING) + max(uniform, 0.0)
 
-    def update(self, likelihood: npt.NDArray[np.float32], patch_offset_m: npt.ArrayLike) -> None:
-        """Multiply by the likelihood [rows, cols] of patches centred on the tiles.
+    def update(self, likelihood: npt.NDArray[np.float32], patch_offset_m: npt.ArrayLike, news: float = 1.0) -> None:
+        """Multiply by the likelihood [rows, cols] of patches centred on the tiles, to the power of `news`.
 
         `patch_offset_m` is east/north from the vehicle to its patch's centre; the outside has the mean likelihood.
+        `news` in [0, 1] is how much of the ground was not seen before.
         """
+        if news < 1.0:
+            likelihood = np.power(likelihood, np.float32(news))
         look = (self._offset + np.asarray(patch_offset_m, float)) / self._stride_m
         move = np.array([[1.0, 0.0, look[0]], [0.0, 1.0, -look[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -69,15 +73,19 @@ class Belief:
         seen = cv2.warpAffine(likelihood, move, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(floor,))
         self.cells = self.cells * seen
         self.outside *= float(likelihood.mean())
-        total = float(self.cells.sum()) + self.outside
-        self.cells, self.outside = self.cells / total, self.outside / total
+        self._normalise()
+
+    def sighted(self, east_m: float, north_m: float, factor: float) -> None:
+        """Raise the cells about a place by up to a factor: a match was verified there, and it may be wrong."""
+        rows, cols = self._near(east_m, north_m, 3 * self._stride_m)
+        bell = self._bell(east_m, north_m, self._stride_m, rows, cols)
+        self.cells[rows, cols] *= 1.0 + (factor - 1.0) * bell
+        self._normalise()
 
     def concentrate(self, east_m: float, north_m: float, sigma_m: float) -> None:
         """Multiply by a Gaussian: the evidence of an independent position, such as a prior or an aligned match."""
-        at = self.centres_m(*np.indices(self._shape))
-        squared = ((at - (east_m, north_m)) ** 2).sum(axis=-1)
         sigma = math.hypot(sigma_m, self._stride_m / 2)
-        self.cells = self.cells * np.exp(-0.5 * squared / sigma**2)
+        self.cells = self.cells * self._bell(east_m, north_m, sigma)
         total = float(self.cells.sum())
         self.cells, self.outside = self.cells / total if total > 0 else self.cells, 0.0
         if not total > 0:
@@ -93,9 +101,32 @@ class Belief:
 
     def mass_within(self, east_m: float, north_m: float, radius_m: float) -> float:
         """Probability of being within a radius of a point, counting cells by their centres."""
-        at = self.centres_m(*np.indices(self._shape))
-        near = ((at - (east_m, north_m)) ** 2).sum(axis=-1) <= max(radius_m, self._stride_m) ** 2
-        return float(self.cells[near].sum())
+        radius = max(radius_m, self._stride_m)
+        rows, cols = self._near(east_m, north_m, radius)
+        north, east = self._distances(east_m, north_m, rows, cols)
+        return float(self.cells[rows, cols][north[:, None] ** 2 + east**2 <= radius**2].sum())
+
+    def _near(self, east_m: float, north_m: float, radius_m: float) -> tuple[slice, slice]:
+        """Rows and columns of all cells within a radius of a point, and some around them."""
+        east, north = (np.array([east_m, north_m]) - self._first - self._offset) / self._stride_m
+        reach = radius_m / self._stride_m + 1
+        rows, cols = (max(math.floor(at - reach), 0) for at in (-north, east))
+        return slice(rows, max(math.ceil(-north + reach) + 1, 0)), slice(cols, max(math.ceil(east + reach) + 1, 0))
+
+    def _distances(self, east_m: float, north_m: float, rows: slice, cols: slice) -> tuple[Grid, Grid]:
+        """North of a point, per row, and east of it, per column."""
+        (first_east, first_north), (row_count, col_count) = self._first + self._offset, self._shape
+        north = first_north - np.arange(row_count)[rows] * self._stride_m - north_m
+        return north, first_east + np.arange(col_count)[cols] * self._stride_m - east_m
+
+    def _bell(self, east_m: float, north_m: float, sigma_m: float, rows: slice = ALL, cols: slice = ALL) -> Grid:
+        """A Gaussian about a point, 1 at its peak."""
+        north, east = self._distances(east_m, north_m, rows, cols)
+        return np.outer(np.exp(-0.5 * (north / sigma_m) ** 2), np.exp(-0.5 * (east / sigma_m) ** 2))
+
+    def _normalise(self) -> None:
+        total = float(self.cells.sum()) + self.outside
+        self.cells, self.outside = self.cells / total, self.outside / total
 
 
 def _moved(cells: Grid, down: int, right: int) -> Grid:

@@ -44,7 +44,7 @@ class LocalizerConfig(Parameters):
     )
     min_margin: float = number(1.1, 1.0, 10.0, "", "Reject when the best place is not this many times the next best.")
     min_posterior: float = number(
-        0.5, 0.0, 1.0, "", "Share of the belief, before the frame, that makes a match expected."
+        0.99, 0.0, 1.0, "", "Probability of a place, by the matches before the frame, that makes a match expected."
     )
     max_telemetry_age_s: float = number(0.2, 0.0, 10.0, "s", "Oldest telemetry that is used, before the exposure.")
     attitude_sigma_deg: float = number(

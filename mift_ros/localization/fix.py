@@ -14,7 +14,7 @@ from mift_ros.localization.calibration import Calibration
 from mift_ros.localization.chance import Noise
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorSources, Known, covariance, height_sigma_m
-from mift_ros.localization.hypotheses import Hypotheses, attitude_rad, heights_m
+from mift_ros.localization.hypotheses import Hypotheses, attitude_rad
 from mift_ros.localization.peak import Peak
 from mift_ros.localization.refine import Alignment
 from mift_ros.localization.types import Fix, Match, Place, Telemetry
@@ -54,7 +54,7 @@ class Matched:
     @property
     def height_agl_m(self) -> float:
         """Height above ground as the best alignment's scale has it."""
-        return heights_m(self.telemetry, self.config)[0][self.best.view] * self.best.scale
+        return self.hypotheses.heights_m[self.best.view] * self.best.scale
 
     def vehicle_at(self, alignment: Alignment) -> tuple[float, float]:
         """East/north of the point under the camera: the matched ground less the view's offset."""

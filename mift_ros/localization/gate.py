@@ -12,18 +12,25 @@ from mift_ros.localization.types import Reason
 
 NEIGHBOURHOOD_M = 2 * SAME_PLACE_M
 """The belief speaks for a match by its mass within this distance."""
+AGREEING = 0.8
+"""Share of the significance needed where the belief expects the match, when all matches so far speak for the place."""
 CONTRADICTION = 0.01
 """A match where the belief, this frame included, has a smaller share of its mass contradicts it."""
 
 
 class Evidence(NamedTuple):
-    """The numbers that decide; belief within NEIGHBOURHOOD_M of the match, before the frame and after it."""
+    """The numbers that decide.
+
+    `expected` is the probability of the place by all matches before the frame, `mode` the same after it; `posterior` is
+    the belief's share, after the frame, within NEIGHBOURHOOD_M.
+    """
 
     similarity: float
     significance: float
     margin: float
     expected: float
     posterior: float
+    mode: float = 0.0
 
 
 def margin(alignments: Sequence[Alignment]) -> float:
@@ -35,9 +42,12 @@ def margin(alignments: Sequence[Alignment]) -> float:
 
 def refuse(evidence: Evidence, config: LocalizerConfig) -> Refusal | None:
     """None when the match may be published as a fix."""
-    expected = evidence.expected >= config.min_posterior
-    needed = config.min_significance_expected if expected else config.min_significance
     numbers = evidence._asdict()
+    expected = evidence.expected >= config.min_posterior
+    sure = evidence.mode >= 1.0 - 1.0 / config.false_fix_one_in
+    if sure and evidence.significance >= AGREEING * config.min_significance_expected:
+        return None
+    needed = config.min_significance_expected if expected else config.min_significance
     if evidence.significance < needed:
         detail = f"the best match stands out by {evidence.significance:.1f} sigma, {needed:.1f} are needed"
         return Refusal(Reason.LOW_SIMILARITY, detail, numbers)

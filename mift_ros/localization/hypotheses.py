@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.geometry.frames import wrap_deg
 from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.types import Frame, Telemetry
@@ -19,6 +20,10 @@ VIEW_OVERSAMPLING = 0.75
 """Ground sample distance of the view over that of the tiles: it is resampled once more when it is turned."""
 LOOKS_IN_TILES = ((0.0, 0.0), (0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
 """Where patches are cut from the view, (forward, right) of its centre: a wide view votes by all it sees."""
+SCALE_REACH = 0.1
+"""Relative error of the height that patches and one alignment bear; a larger one is tried in several heights."""
+SURE_HEIGHT = 0.05
+"""Relative sigma of a height below which it need not be searched again."""
 LOOK_COVERAGE = 0.9
 """A patch off the centre must be covered by this share: a dark corner costs more than a further look brings."""
 
@@ -41,9 +46,11 @@ class Hypothesis:
 class Hypotheses:
     """Ground views (one per height), the poses to try, and all their patches [Q, S, S, 3] uint8 as one batch.
 
-    `heading_step_deg` and `scale_step` are the spacing that the refinement has left to search.
+    `heights_m` are the heights above ground of the views. `heading_step_deg` and `scale_step` are the spacing that the
+    refinement has left to search.
     """
 
+    heights_m: list[float]
     views: list[GroundView]
     poses: list[Hypothesis]
     patches: npt.NDArray[np.uint8]
@@ -56,10 +63,30 @@ class Hypotheses:
         return self.views[chosen.view].offset_enu_m(chosen.heading_deg)
 
 
-def heights_m(telemetry: Telemetry, config: LocalizerConfig) -> tuple[list[float], float]:
+@dataclass(frozen=True)
+class Outlook:
+    """Heading and height as the flight so far has them, one sigma each; they narrow what is tried."""
+
+    heading_deg: float
+    heading_sigma_deg: float
+    height_agl_m: float
+    height_sigma_m: float
+
+
+def heights_m(
+    telemetry: Telemetry, config: LocalizerConfig, outlook: Outlook | None = None
+) -> tuple[list[float], float]:
     """Heights above ground to try, and the relative step between them that is left to the refinement."""
-    if math.isfinite(telemetry.height_agl_m):
-        return [telemetry.height_agl_m], config.scale_tolerance
+    known, tolerance = telemetry.height_agl_m, config.scale_tolerance
+    if math.isfinite(known) and tolerance <= SCALE_REACH:
+        return [known], tolerance
+    if outlook is not None and outlook.height_sigma_m < SURE_HEIGHT * outlook.height_agl_m:
+        return [outlook.height_agl_m], min(tolerance, SCALE_REACH)
+    if math.isfinite(known):
+        # middles of equal parts, in logarithm, of the range within the tolerance
+        parts = math.ceil(tolerance / SCALE_REACH)
+        half = (1 + tolerance) ** (1 / parts)
+        return [known / (1 + tolerance) * half ** (2 * k + 1) for k in range(parts)], half - 1
     low, high = config.height_agl_min_m, config.height_agl_max_m
     heights = np.geomspace(low, high, config.scale_bins) if config.scale_bins > 1 else [math.sqrt(low * high)]
     ratio = (high / low) ** (1 / max(config.scale_bins - 1, 1))
@@ -71,24 +98,44 @@ def attitude_rad(telemetry: Telemetry, config: LocalizerConfig) -> tuple[float, 
     return (telemetry.roll_rad, telemetry.pitch_rad) if config.use_attitude else (0.0, 0.0)
 
 
-def headings_deg(telemetry: Telemetry, config: LocalizerConfig) -> tuple[list[float], float]:
-    """Headings to try, and the step between them that is left to the refinement."""
-    if config.use_heading and math.isfinite(telemetry.heading_deg):
-        return [telemetry.heading_deg], config.heading_tolerance_deg
+def headings_deg(
+    telemetry: Telemetry, config: LocalizerConfig, outlook: Outlook | None = None, doubted: bool = False
+) -> tuple[list[float], float]:
+    """Headings to try, and the step between them that is left to the refinement.
+
+    The telemetry's heading, unless the flight so far contradicts it or it is `doubted`; else the heading of the flight
+    so far and as many around it as its sigma asks for; else all.
+    """
+    tolerance = config.heading_tolerance_deg
+    known = config.use_heading and math.isfinite(telemetry.heading_deg) and not doubted
+    if known and (outlook is None or abs(wrap_deg(outlook.heading_deg - telemetry.heading_deg)) <= tolerance):
+        return [telemetry.heading_deg], tolerance
     step = 360.0 / config.yaw_bins
+    if outlook is not None:
+        aside = max(math.ceil((3 * outlook.heading_sigma_deg - tolerance) / step), 0)
+        if aside == 0:
+            return [outlook.heading_deg], tolerance
+        if 2 * aside + 1 < config.yaw_bins:
+            return [(outlook.heading_deg + k * step) % 360.0 for k in range(-aside, aside + 1)], step
     return [k * step for k in range(config.yaw_bins)], step
 
 
 def make_hypotheses(
-    frame: Frame, telemetry: Telemetry, config: LocalizerConfig, tile_size_m: float, pixels: int
+    frame: Frame,
+    telemetry: Telemetry,
+    config: LocalizerConfig,
+    tile_size_m: float,
+    pixels: int,
+    outlook: Outlook | None = None,
+    doubted: bool = False,
 ) -> Hypotheses:
-    """Rectify once per height and cut patches per heading.
+    """Rectify once per height and cut patches per heading; `doubted` is the telemetry's heading.
 
     Raises:
         GeometryError: the camera sees the horizon or the height is not positive.
     """
-    heights, scale_step = heights_m(telemetry, config)
-    headings, heading_step = headings_deg(telemetry, config)
+    heights, scale_step = heights_m(telemetry, config, outlook)
+    headings, heading_step = headings_deg(telemetry, config, outlook, doubted)
     roll, pitch = attitude_rad(telemetry, config)
     extent_m, view_gsd_m = VIEW_SIZE_IN_TILES * tile_size_m, VIEW_OVERSAMPLING * tile_size_m / pixels
     views = [ground_view(frame.image, frame.camera, roll, pitch, h, view_gsd_m, extent_m) for h in heights]
@@ -100,7 +147,7 @@ def make_hypotheses(
             looks = slice(len(patches), len(patches) + len(cut))
             poses.append(Hypothesis(index, heading, looks, np.array(shifts), coverage))
             patches.extend(cut)
-    return Hypotheses(views, poses, np.stack(patches), heading_step, scale_step)
+    return Hypotheses(heights, views, poses, np.stack(patches), heading_step, scale_step)
 
 
 def _cut(

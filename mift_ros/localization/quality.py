@@ -27,7 +27,7 @@ def check_telemetry(frame: Frame, telemetry: Telemetry, config: LocalizerConfig)
     """Refuse a frame whose attitude or height cannot be used; NaN height or heading is fine, it is searched."""
     attitude = attitude_rad(telemetry, config)
     if not all(math.isfinite(a) for a in attitude):
-        return Refusal(Reason.NO_TELEMETRY, "no valid attitude at the exposure: is the IMU topic alive?", {})
+        return _no_attitude(telemetry.attitude_late_s)
     if telemetry.height_agl_m <= 0 or math.isinf(telemetry.height_agl_m):
         detail = f"height above ground {telemetry.height_agl_m:g} m is not positive and finite"
         return Refusal(Reason.NO_TELEMETRY, detail, {"height_agl_m": telemetry.height_agl_m})
@@ -36,6 +36,14 @@ def check_telemetry(frame: Frame, telemetry: Telemetry, config: LocalizerConfig)
         detail = f"camera {tilt:.0f} deg off nadir, more than max_tilt_deg {config.max_tilt_deg:g}"
         return Refusal(Reason.OBLIQUE, detail, {"tilt_deg": tilt})
     return None
+
+
+def _no_attitude(late_s: float) -> Refusal:
+    if not math.isfinite(late_s):
+        return Refusal(Reason.NO_TELEMETRY, "no valid attitude at the exposure: is the IMU topic alive?", {})
+    side = "older" if late_s > 0 else "newer"
+    detail = f"the newest attitude is {abs(late_s):.3f} s {side} than the exposure: do camera and IMU share a clock?"
+    return Refusal(Reason.NO_TELEMETRY, detail, {"attitude_late_s": late_s})
 
 
 def check_image(frame: Frame) -> Refusal | None:

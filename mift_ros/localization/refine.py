@@ -83,12 +83,18 @@ class Refiner:
         self._scale_step = scale_step
         self._templates: dict[tuple[int, float, float, float, int], structure.Template] = {}
 
-    def refine(self, candidates: Sequence[Candidate], radius_m: float) -> list[Alignment]:
-        """Alignments of distinct places, best first; empty when no candidate has a map around it."""
+    def refine(self, candidates: Sequence[Candidate], radius_m: float, expected: int = 0) -> list[Alignment]:
+        """Alignments of distinct places, best first; empty when no candidate has a map around it.
+
+        The first `expected` candidates are aligned to metres whatever their coarse score is.
+        """
         coarse_gsd = max(COARSE_GSD_M, self._cache.manifest.raster_gsd_m)
-        coarse = [self._around(c, radius_m, coarse_gsd, 1.0) for c in thinned(candidates, radius_m)]
-        best = distinct(sorted((a for a in coarse if a is not None), key=_score, reverse=True), SAME_PLACE_M / 2)
-        fine = [self._around(a, 4 * coarse_gsd, self._fine_gsd, 0.5) for a in best[:FINE_CANDIDATES]]
+        tried = thinned(candidates, radius_m)
+        found = [self._around(c, radius_m, coarse_gsd, 1.0) for c in tried]
+        promised = [a for c, a in zip(tried, found) if a is not None and c in candidates[:expected]]
+        coarse = distinct(sorted((a for a in found if a is not None), key=_score, reverse=True), SAME_PLACE_M / 2)
+        coarse = distinct([*coarse[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
+        fine = [self._around(a, 4 * coarse_gsd, self._fine_gsd, 0.5) for a in coarse]
         places = distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
         polished = [self._polished(a) for a in places[:POLISHED]]
         return sorted([*polished, *places[POLISHED:]], key=_score, reverse=True)

@@ -12,6 +12,8 @@ from mift_ros.localization.types import Prior, Telemetry
 NS = 1_000_000_000
 KEPT = 2000
 """Samples kept per stream: 10 s of a 200 Hz IMU."""
+CLOCK_SET_BACK_NS = 10 * NS
+"""A sample this much older than the newest is no late one: the clock was set, or the newest had a wrong stamp."""
 
 
 class Stream:
@@ -22,7 +24,9 @@ class Stream:
         self._values: list[tuple[float, ...]] = []
 
     def push(self, stamp_ns: int, value: tuple[float, ...]) -> None:
-        """Add a sample; the oldest beyond KEPT are dropped."""
+        """Add a sample; the oldest beyond KEPT are dropped, and all when the clock was set back."""
+        if self._stamps and stamp_ns < self._stamps[-1] - CLOCK_SET_BACK_NS:
+            self._stamps, self._values = [], []
         index = bisect.bisect_left(self._stamps, stamp_ns)
         if index < len(self._stamps) and self._stamps[index] == stamp_ns:
             self._values[index] = value
@@ -31,6 +35,10 @@ class Stream:
         self._values.insert(index, value)
         if len(self._stamps) > KEPT:
             del self._stamps[0], self._values[0]
+
+    def newest_ns(self) -> int | None:
+        """Stamp of the newest sample."""
+        return self._stamps[-1] if self._stamps else None
 
     def around(self, stamp_ns: int, max_age_ns: int) -> tuple[tuple[float, ...], tuple[float, ...], float] | None:
         """The samples before and after with the weight of the second; both the same at an end; None if too old."""
@@ -55,6 +63,7 @@ class TelemetryBuffer:
         self._max_age_ns = int(max_age_s * NS)
         self._attitude = Stream()
         self._heading = Stream()
+        self._gyro_heading = Stream()
         self._height = Stream()
         self._odometry = Stream()
         self._prior: Prior | None = None
@@ -67,6 +76,7 @@ class TelemetryBuffer:
         """
         roll, pitch, yaw = rpy_from_quaternion(*quaternion_xyzw)
         self._attitude.push(stamp_ns, (roll, pitch))
+        self._gyro_heading.push(stamp_ns, (heading_from_yaw(yaw),))
         if heading:
             self._heading.push(stamp_ns, (heading_from_yaw(yaw),))
 
@@ -89,15 +99,23 @@ class TelemetryBuffer:
         if (found := self._attitude.around(stamp_ns, self._max_age_ns)) is not None:
             roll, pitch = _mix(*found)
             known = replace(known, roll_rad=roll, pitch_rad=pitch)
+        if (newest_ns := self._attitude.newest_ns()) is not None:
+            known = replace(known, attitude_late_s=(stamp_ns - newest_ns) / NS)
         if (found := self._heading.around(stamp_ns, self._max_age_ns)) is not None:
-            (first,), (last,), weight = found
-            known = replace(known, heading_deg=(first + weight * wrap_deg(last - first)) % 360.0)
+            known = replace(known, heading_deg=_mix_angle(*found))
+        if (found := self._gyro_heading.around(stamp_ns, self._max_age_ns)) is not None:
+            known = replace(known, gyro_heading_deg=_mix_angle(*found))
         if (found := self._height.around(stamp_ns, self._max_age_ns)) is not None:
             known = replace(known, height_agl_m=_mix(*found)[0])
         if (found := self._odometry.around(stamp_ns, self._max_age_ns)) is not None:
             east, north = _mix(*found)
             known = replace(known, odometry_enu_m=(east, north))
         return known
+
+
+def _mix_angle(first: tuple[float, ...], last: tuple[float, ...], weight: float) -> float:
+    """Degrees from 0 to 360, the short way between two angles."""
+    return (first[0] + weight * wrap_deg(last[0] - first[0])) % 360.0
 
 
 def _mix(first: tuple[float, ...], last: tuple[float, ...], weight: float) -> tuple[float, ...]:

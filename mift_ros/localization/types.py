@@ -40,7 +40,9 @@ class Telemetry:
 
     Attitude is of the body (FLU) in ENU as in REP-103: `roll_rad` positive right side down, `pitch_rad` positive nose
     down. `heading_deg` is clockwise from true north. `height_agl_m` is above the ground under the vehicle.
-    `odometry_enu_m` is an east/north position in metres from any fixed start, used only by its differences.
+    `gyro_heading_deg` is clockwise from any start: only its changes count, so it needs no compass. `odometry_enu_m` is
+    an east/north position in metres from any fixed start, used only by its differences. `attitude_late_s` is by how
+    much the newest attitude is older than the exposure (negative: newer), to explain why there is none.
     """
 
     roll_rad: float = NAN
@@ -50,6 +52,8 @@ class Telemetry:
     altitude_ellipsoid_m: float = NAN
     odometry_enu_m: tuple[float, float] = (NAN, NAN)
     prior: Prior | None = None
+    gyro_heading_deg: float = NAN
+    attitude_late_s: float = NAN
 
 
 class Reason(enum.Enum):

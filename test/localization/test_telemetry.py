@@ -80,3 +80,30 @@ def test_a_nan_attitude_is_refused_and_changes_nothing(buffer):
     with pytest.raises(GeometryError):
         buffer.push_attitude(1, (math.nan, 0, 0, 1), heading=False)
     assert buffer.at(0).roll_rad == pytest.approx(0.1)
+
+
+def test_a_yaw_of_unknown_zero_still_tells_turns(buffer):
+    buffer.push_attitude(0, attitude(heading_deg=350.0), heading=False)
+    buffer.push_attitude(NS // 10, attitude(heading_deg=20.0), heading=False)
+    assert buffer.at(NS // 20).gyro_heading_deg == pytest.approx(5.0)
+
+
+def test_a_clock_that_is_set_back_does_not_deafen_the_buffer(buffer):
+    for k in range(KEPT):
+        buffer.push_height_agl(1000 * NS + k, 80.0)
+    buffer.push_height_agl(5 * NS, 120.0)
+    assert buffer.at(5 * NS).height_agl_m == 120.0
+
+
+def test_one_stamp_from_the_future_is_got_over(buffer):
+    buffer.push_height_agl(0, 80.0)
+    buffer.push_height_agl(10**6 * NS, 99.0)
+    buffer.push_height_agl(NS // 10, 81.0)
+    assert buffer.at(NS // 10).height_agl_m == 81.0
+
+
+def test_the_age_of_the_attitude_is_told_even_when_it_is_too_old_to_use(buffer):
+    buffer.push_attitude(0, attitude(), heading=True)
+    known = buffer.at(3 * NS)
+    assert math.isnan(known.roll_rad)
+    assert known.attitude_late_s == pytest.approx(3.0)

@@ -1,0 +1,128 @@
+"""What is carried from frame to frame: the belief over the map, the modes, and how long ago the last fix was."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.localization.belief import Belief
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.hypotheses import Outlook
+from mift_ros.localization.modes import Modes, Sighting, Support, log_factor
+from mift_ros.localization.motion import Motion, motion_between
+from mift_ros.localization.quality import Refusal
+from mift_ros.localization.types import Reason, Telemetry
+
+NS = 1e9
+GROUND_IN_TILES = 0.5
+"""Distance, in tiles, over which a frame comes to show other ground and its errors other errors."""
+LIKELY = 0.5
+"""Probability from which the first mode says which heading and height to try."""
+DOUBT_AFTER, DOUBT_EVERY = 6, 3
+"""After so many frames without a fix what is known of the heading is doubted, in one frame of so many."""
+STRONGEST = math.log(50.0)
+"""Greatest log factor by which one match raises its cells: the map may hold the same place twice."""
+
+
+class Tracker:
+    """Call check_time and predict with each frame, update with what was matched in it, and end with fixed or missed."""
+
+    def __init__(self, belief: Belief, tile_size_m: float, config: LocalizerConfig) -> None:
+        self._config = config
+        self._ground_m = GROUND_IN_TILES * tile_size_m
+        self.belief = belief
+        self.modes = Modes(config.max_speed_mps, self._ground_m, config.false_fix_one_in)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget where the vehicle was: the next frame searches the whole map."""
+        self.belief.reset()
+        self.modes.clear()
+        self._last: tuple[int, Telemetry] | None = None
+        self._last_fix_ns: int | None = None
+        self._moved_m = math.inf
+        self._misses = 0
+
+    @property
+    def followed(self) -> bool:
+        """Whether a fix is behind the belief: tile scores alone err alike from frame to frame."""
+        return self._last_fix_ns is not None
+
+    @property
+    def doubted(self) -> bool:
+        """Whether this frame is to try all headings, whatever is known of them."""
+        return self._misses >= DOUBT_AFTER and self._misses % DOUBT_EVERY == 0
+
+    def outlook(self) -> Outlook | None:
+        """Heading and height of the first mode when it is likely."""
+        first = self.modes.first
+        if first is None or self.doubted or self.modes.probability(first) < LIKELY:
+            return None
+        return Outlook(first.heading_deg, first.heading_sigma_deg, first.height_agl_m, first.height_sigma_m)
+
+    def check_time(self, stamp_ns: int) -> Refusal | None:
+        """Refuse a frame that is late or repeated; start again after a long step back (a clock set, a bag repeated)."""
+        late_s = (self._last[0] - stamp_ns) / NS if self._last else -1.0
+        if late_s < 0:
+            return None
+        if late_s > self._config.lost_after_s:
+            self.reset()
+            return None
+        detail = f"the frame is {late_s:.3f} s before the last one or repeats it"
+        return Refusal(Reason.STALE, detail, {"late_s": late_s})
+
+    def predict(self, stamp_ns: int, telemetry: Telemetry) -> None:
+        """Move belief and modes to the time of the frame; lost for long, the belief starts again."""
+        if self._last is not None:
+            before_ns, before = self._last
+            self._move(motion_between(before, telemetry, (stamp_ns - before_ns) / NS, self._config))
+        anchor = self._last_fix_ns
+        if anchor is not None and (stamp_ns - anchor) / NS > self._config.lost_after_s:
+            self.belief.reset()
+            self._last_fix_ns = None
+        self._last = (stamp_ns, telemetry)
+
+    def update(
+        self, likelihood: npt.NDArray[np.float32], patch_offset_m: npt.ArrayLike, sightings: Sequence[Sighting]
+    ) -> list[Support]:
+        """Fold in the tile scores [rows, cols] and the matches; what supports each match.
+
+        Ground that was seen before adds as little as it is new.
+        """
+        news = min(self._moved_m / self._ground_m, 1.0)
+        self._moved_m = 0.0
+        self.belief.update(likelihood, patch_offset_m, news)
+        for sighting in sightings:
+            factor = min(log_factor(sighting.share_here), STRONGEST)
+            if factor > 0:
+                self.belief.sighted(*sighting.position_m, math.exp(news * factor))
+        return self.modes.update(sightings)
+
+    def fixed(self, stamp_ns: int, position_m: tuple[float, float], sigma_m: float, probability: float) -> None:
+        """A fix was published, at a place of that probability."""
+        if probability >= self._config.min_posterior:
+            self.belief.concentrate(*position_m, sigma_m)
+        self._last_fix_ns, self._misses = stamp_ns, 0
+
+    def missed(self) -> None:
+        """The frame was matched and gave no fix."""
+        self._misses += 1
+
+    def _move(self, motion: Motion) -> None:
+        self.modes.predict(motion)
+        if motion.shift_m is not None:
+            shift, sigma_m = motion.shift_m, motion.shift_sigma_m
+        else:
+            shift, sigma_m = (0.0, 0.0), 1.0 + self._config.max_speed_mps * motion.elapsed_s / 2
+        self.belief.predict(shift, sigma_m)
+        self._moved_m += math.hypot(*shift) if motion.shift_m is not None else self._guessed_m(motion.elapsed_s)
+
+    def _guessed_m(self, elapsed_s: float) -> float:
+        """Distance travelled when no odometry tells it: at the first mode's speed, else at half the greatest."""
+        first = self.modes.first
+        if first is not None and self.modes.probability(first) >= LIKELY:
+            return float(np.hypot(*first.state[2:])) * elapsed_s
+        return self._config.max_speed_mps / 2 * elapsed_s

@@ -1,0 +1,128 @@
+"""What is carried between frames: which headings to try, what is new, when everything starts again."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from mift_ros.localization.belief import Belief
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.hypotheses import Outlook, headings_deg, heights_m
+from mift_ros.localization.modes import Sighting
+from mift_ros.localization.tracking import DOUBT_AFTER, Tracker
+from mift_ros.localization.types import Reason, Telemetry
+
+TILE_M = 72.0
+KNOWN = Telemetry(0.0, 0.0, math.nan, 100.0, gyro_heading_deg=40.0)
+FLAT = np.ones((20, 20), np.float32)
+SURE_MATCH = Sighting((200.0, -200.0), 130.0, 110.0, 1e-8, 1e-8)
+
+
+@pytest.fixture
+def tracker():
+    return Tracker(Belief(0.0, 0.0, 20, 20, 24.0, 0.1), TILE_M, LocalizerConfig())
+
+
+def step(tracker, second, sightings=(), telemetry=KNOWN):
+    tracker.predict(second * 10**9, telemetry)
+    return tracker.update(FLAT, (0.0, 0.0), list(sightings))
+
+
+def test_nothing_is_expected_at_the_start(tracker):
+    assert tracker.outlook() is None
+    assert not tracker.followed
+
+
+def test_a_sure_match_says_which_heading_and_height_to_try_next(tracker):
+    step(tracker, 1, [SURE_MATCH])
+    tracker.predict(2 * 10**9, replace(KNOWN, gyro_heading_deg=60.0))
+    outlook = tracker.outlook()
+    assert outlook.heading_deg == pytest.approx(150.0)
+    assert outlook.height_agl_m == pytest.approx(110.0)
+
+
+def test_a_match_that_chance_could_give_narrows_nothing(tracker):
+    step(tracker, 1, [SURE_MATCH._replace(share_here=0.5, share_anywhere=0.5)])
+    assert tracker.outlook() is None
+
+
+def test_after_many_frames_without_a_fix_what_is_known_is_doubted_now_and_then(tracker):
+    doubts = []
+    for _ in range(4 * DOUBT_AFTER):
+        tracker.missed()
+        doubts.append(tracker.doubted)
+    assert not any(doubts[: DOUBT_AFTER - 1])
+    assert any(doubts)
+    assert not all(doubts[DOUBT_AFTER:])
+
+
+def test_a_match_raises_the_belief_at_its_place(tracker):
+    before = tracker.belief.mass_within(200.0, -200.0, 30.0)
+    step(tracker, 1, [SURE_MATCH])
+    assert tracker.belief.mass_within(200.0, -200.0, 30.0) > 5 * before
+
+
+def test_a_vehicle_that_stands_learns_nothing_from_the_same_tiles(tracker):
+    scores = np.ones((20, 20), np.float32)
+    scores[5, 5] = 20.0
+    here = replace(KNOWN, odometry_enu_m=(0.0, 0.0))
+    masses = []
+    for second in range(8):
+        tracker.predict(second * 10**9, here)
+        tracker.update(scores, (0.0, 0.0), [])
+        masses.append(tracker.belief.mass_within(5 * 24.0, -5 * 24.0, 24.0))
+    assert max(masses[1:]) <= masses[0]
+
+
+def test_lost_for_long_the_belief_starts_again(tracker):
+    step(tracker, 1, [SURE_MATCH])
+    tracker.fixed(10**9, SURE_MATCH.position_m, 5.0, 1.0)
+    assert tracker.followed
+    tracker.predict(40 * 10**9, KNOWN)
+    assert not tracker.followed
+
+
+def test_frames_that_come_late_are_stale_and_a_clock_set_back_starts_again(tracker):
+    step(tracker, 100, [SURE_MATCH])
+    assert tracker.check_time(100 * 10**9).reason is Reason.STALE
+    assert tracker.check_time(99 * 10**9).reason is Reason.STALE
+    assert tracker.check_time(10 * 10**9) is None
+    assert tracker.outlook() is None
+
+
+UNKNOWN = Telemetry(0.0, 0.0)
+CONFIG = LocalizerConfig(yaw_bins=36, heading_tolerance_deg=8.0, scale_bins=7)
+
+
+def test_an_unknown_heading_costs_all_bins_only_until_the_flight_knows_it():
+    assert len(headings_deg(UNKNOWN, CONFIG)[0]) == 36
+    assert headings_deg(UNKNOWN, CONFIG, Outlook(123.0, 2.0, 100.0, 1.0)) == ([123.0], 8.0)
+    headings, step_deg = headings_deg(UNKNOWN, CONFIG, Outlook(5.0, 8.0, 100.0, 1.0))
+    assert headings == [345.0, 355.0, 5.0, 15.0, 25.0]
+    assert step_deg == 10.0
+    assert len(headings_deg(UNKNOWN, CONFIG, Outlook(123.0, 70.0, 100.0, 1.0))[0]) == 36
+
+
+def test_a_known_heading_is_used_until_the_flight_contradicts_it_or_it_is_doubted():
+    known = replace(UNKNOWN, heading_deg=100.0)
+    assert headings_deg(known, CONFIG)[0] == [100.0]
+    assert headings_deg(known, CONFIG, Outlook(104.0, 1.0, 100.0, 1.0))[0] == [100.0]
+    assert headings_deg(known, CONFIG, Outlook(120.0, 1.0, 100.0, 1.0))[0] == [120.0]
+    assert len(headings_deg(known, CONFIG, doubted=True)[0]) == 36
+
+
+def test_an_unknown_height_costs_all_bins_only_until_the_flight_knows_it():
+    assert len(heights_m(UNKNOWN, CONFIG)[0]) == 7
+    assert heights_m(UNKNOWN, CONFIG, Outlook(0.0, 1.0, 90.0, 2.0))[0] == [90.0]
+    assert len(heights_m(UNKNOWN, CONFIG, Outlook(0.0, 1.0, 90.0, 20.0))[0]) == 7
+
+
+def test_a_height_known_to_a_fifth_is_tried_in_steps_that_an_alignment_bears():
+    known = replace(UNKNOWN, height_agl_m=100.0)
+    heights, reach = heights_m(known, LocalizerConfig(scale_tolerance=0.2))
+    assert heights[0] / (1 + reach) == pytest.approx(100.0 / 1.2)
+    assert heights[-1] * (1 + reach) == pytest.approx(100.0 * 1.2)
+    assert reach <= 0.1
+    assert all(b / a <= (1 + reach) ** 2 + 1e-9 for a, b in pairwise(heights))
