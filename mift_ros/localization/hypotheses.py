@@ -11,6 +11,7 @@ import numpy.typing as npt
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.motion import Motion
 from mift_ros.localization.types import Frame, Telemetry
 
 Vector = npt.NDArray[np.float64]
@@ -71,6 +72,15 @@ class Outlook:
     heading_sigma_deg: float
     height_agl_m: float
     height_sigma_m: float
+
+    def moved(self, motion: Motion) -> Outlook:
+        """The same after a turn and a climb."""
+        return Outlook(
+            (self.heading_deg + motion.turn_deg) % 360.0,
+            math.hypot(self.heading_sigma_deg, motion.turn_sigma_deg),
+            self.height_agl_m * motion.growth,
+            math.hypot(self.height_sigma_m, motion.growth_sigma_m),
+        )
 
 
 def heights_m(

@@ -43,6 +43,7 @@ class Tracker:
         self.modes.clear()
         self._last: tuple[int, Telemetry] | None = None
         self._last_fix_ns: int | None = None
+        self._remembered: Outlook | None = None
         self._moved_m = math.inf
         self._misses = 0
 
@@ -57,10 +58,12 @@ class Tracker:
         return self._misses >= DOUBT_AFTER and self._misses % DOUBT_EVERY == 0
 
     def outlook(self) -> Outlook | None:
-        """Heading and height of the first mode when it is likely."""
+        """Heading and height of the first mode when it is likely, else as the last sure fix left them."""
         first = self.modes.first
-        if first is None or self.doubted or self.modes.probability(first) < LIKELY:
+        if self.doubted:
             return None
+        if first is None or self.modes.probability(first) < LIKELY:
+            return self._remembered if self.followed else None
         return Outlook(first.heading_deg, first.heading_sigma_deg, first.height_agl_m, first.height_sigma_m)
 
     def check_time(self, stamp_ns: int) -> Refusal | None:
@@ -103,9 +106,10 @@ class Tracker:
 
     def fixed(self, stamp_ns: int, position_m: tuple[float, float], sigma_m: float, probability: float) -> None:
         """A fix was published, at a place of that probability."""
+        self._last_fix_ns, self._misses = stamp_ns, 0
         if probability >= self._config.min_posterior:
             self.belief.concentrate(*position_m, sigma_m)
-        self._last_fix_ns, self._misses = stamp_ns, 0
+            self._remembered = self.outlook()
 
     def missed(self) -> None:
         """The frame was matched and gave no fix."""
@@ -113,6 +117,7 @@ class Tracker:
 
     def _move(self, motion: Motion) -> None:
         self.modes.predict(motion)
+        self._remembered = self._remembered and self._remembered.moved(motion)
         if motion.shift_m is not None:
             shift, sigma_m = motion.shift_m, motion.shift_sigma_m
         else:

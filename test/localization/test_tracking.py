@@ -43,6 +43,17 @@ def test_a_sure_match_says_which_heading_and_height_to_try_next(tracker):
     assert outlook.height_agl_m == pytest.approx(110.0)
 
 
+def test_the_heading_of_the_last_sure_fix_outlives_its_place(tracker):
+    step(tracker, 1, [SURE_MATCH])
+    tracker.fixed(10**9, SURE_MATCH.position_m, 5.0, 1.0)
+    for second in range(2, 7):
+        step(tracker, second, telemetry=replace(KNOWN, gyro_heading_deg=40.0 + second))
+    assert tracker.modes.first is None or tracker.modes.probability(tracker.modes.first) < 0.5
+    assert tracker.outlook().heading_deg == pytest.approx(136.0)
+    tracker.predict(40 * 10**9, KNOWN)
+    assert tracker.outlook() is None
+
+
 def test_a_match_that_chance_could_give_narrows_nothing(tracker):
     step(tracker, 1, [SURE_MATCH._replace(share_here=0.5, share_anywhere=0.5)])
     assert tracker.outlook() is None
