@@ -53,8 +53,12 @@ SCENARIOS = (
         ),
     ),
     Scenario(
-        "no-compass", "No heading at all, from the start.", "town", 108, (Leg("from nothing known", 60),),
+        "no-compass", "No heading at all, from the start.", "town", 108, (Leg("from the start", 60),),
         heading_known=False,
+    ),
+    Scenario(
+        "nothing-known", "No heading, no odometry, no prior, the height 18 % off.", "town", 117,
+        (Leg("from nothing known", 60, Trouble(height_scale_error=0.18, odometry_nan_share=1.0)),), heading_known=False,
     ),
     Scenario(
         "height", "The height above ground is 15 % off, then in steps.", "town", 109,

@@ -1,6 +1,8 @@
 """Flights in which something goes wrong, read back: what is recorded is what was asked for."""
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -127,3 +129,12 @@ def test_the_camera_lags_and_the_attitude_that_is_told_does_not(fly):
     steady, lagging = fly((2.0, gusts))[0], fly((2.0, {**gusts, "gimbal_lag_s": 1.0}))[0]
     assert [s.telemetry for s in steady] == [s.telemetry for s in lagging]
     assert not np.array_equal(steady[-1].frame.image, lagging[-1].frame.image)
+
+
+@pytest.mark.parametrize(
+    ("word", "said"), [("wind=3", "did you mean 'wind_mps'"), ("wind_mps", "--disturb 'wind_mps' is not NAME=VALUE")]
+)
+def test_an_unknown_disturbance_is_refused(word, said, tmp_path):
+    words = ["simulate", "map.tif", "-o", str(tmp_path / "bag"), "--disturb", word]
+    done = subprocess.run([sys.executable, "-m", "mift_ros.cli", *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr

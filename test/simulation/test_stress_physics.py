@@ -1,6 +1,8 @@
 """Wind, shutter, sky, season and water against numbers worked out by hand."""
 
 import math
+from dataclasses import fields
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -195,3 +197,10 @@ def test_values_over_time_follow_the_phases():
 def test_disturbances_out_of_range_are_refused():
     with pytest.raises(ConfigError, match=r"tilt_deg = 80.0 is outside 0 to 35 deg"):
         Disturbances(tilt_deg=80.0)
+
+
+def test_the_documentation_names_every_disturbance():
+    page = (Path(__file__).resolve().parents[2] / "docs" / "stress.md").read_text(encoding="utf-8")
+    for field in fields(Disturbances):
+        assert f"| `{field.name}` |" in page
+        assert field.metadata["text"] in page
