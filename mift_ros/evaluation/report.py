@@ -20,6 +20,7 @@ from mift_ros import __version__
 from mift_ros.cache.reader import MapCache
 from mift_ros.evaluation import plots
 from mift_ros.evaluation.metrics import FAR_M, GAUSS_SHARES, Summary, errors_of, summarise
+from mift_ros.evaluation.operating import operating_png
 from mift_ros.evaluation.records import FrameRecord
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "pyproj", "rasterio", "rosbags")
@@ -60,6 +61,7 @@ def render_html(records: Sequence[FrameRecord], cache: MapCache, context: Contex
         trajectory=_image(plots.trajectory_png(records, errors, cache)),
         error=_image(plots.error_png(records, errors)),
         match=_image(plots.match_png(records, errors)),
+        operating=_image(operating_png(records, errors)),
         manifest=_table(_manifest_rows(cache)),
         made_with=_table(_origin_rows(context)),
         command=html.escape(context.command),
