@@ -109,12 +109,12 @@ class Localizer:
         candidates, expected_count, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)
-        refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step)
+        refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step, self._chance)
         alignments = refiner.refine(candidates, self.cache.manifest.tile_size_m / 3, expected_count)
         if not alignments:
             self._update(made, scores, [])
             return _Refused(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
-        noise = refiner.noise(alignments[0], self._chance)
+        noise = refiner.noise(alignments[0])
         gsd_m = self.cache.manifest.raster_gsd_m
         matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m)
         supports = self._update(made, scores, [self._sighting(matched, a) for a in alignments])

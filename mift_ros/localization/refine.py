@@ -75,9 +75,10 @@ class Refiner:
     """Aligns the ground views of one frame; candidates of the same view, heading and scale share templates."""
 
     def __init__(
-        self, cache: MapCache, views: Sequence[GroundView], heading_step_deg: float, scale_step: float
+        self, cache: MapCache, views: Sequence[GroundView], heading_step_deg: float, scale_step: float, chance: Chance
     ) -> None:
         self._cache = cache
+        self._chance = chance
         self._views = views
         self._heading_step_deg = heading_step_deg
         self._scale_step = scale_step
@@ -171,11 +172,11 @@ class Refiner:
             scales = scales[:1]
         return [(h, s) for h in headings for s in scales]
 
-    def noise(self, alignment: Alignment, chance: Chance) -> Noise:
+    def noise(self, alignment: Alignment) -> Noise:
         """What the view of an alignment scores at random places."""
         size = self._template_pixels(alignment.view, self._fine_gsd)
         key = (alignment.view, alignment.heading_deg, alignment.scale, self._fine_gsd)
-        return chance.noise(self._template(key, size, chance.side(size)), alignment.centre_m)
+        return self._chance.noise(self._template(key, size, self._chance.side(size)), alignment.centre_m)
 
     def _template_pixels(self, view: int, gsd_m: float) -> int:
         """Side of the template, the same for all headings, scales and most frames, so that windows are shared."""
@@ -188,7 +189,7 @@ class Refiner:
         if key not in self._templates:
             rgb, valid = self._views[view].patch(heading_deg, size, gsd_m, scale)
             grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-            self._templates[key] = structure.make_template(grey, valid, side)
+            self._templates[key] = structure.make_template(grey, valid, side, self._chance.texture(gsd_m))
         return self._templates[key]
 
 

@@ -21,6 +21,9 @@ NOISE_FLOOR = 12.0
 """Gradient (Sobel units, grey levels x 8) added to every magnitude: weaker gradients lose their direction to noise."""
 CLIP = 80.0
 """Gradient above which an edge counts no more: one bright roof must not outweigh a street."""
+LEAST_OF_TEMPLATE = 0.05
+LEAST_OF_TEXTURE = 1.0
+"""Shares of the template's energy, and of the map's mean energy under it, that a place is taken to have at least."""
 
 
 def orientation_field(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8] | None = None) -> Field:
@@ -46,7 +49,11 @@ def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Template:
-    """A rectified patch ready to be correlated: spectra of its field and mask, norm, side, count of valid pixels."""
+    """A rectified patch ready to be correlated: spectra of its field and mask, norm, side, count of valid pixels.
+
+    `floor` is the least energy that a place in the map is taken to have: nearly empty ground would else agree with
+    anything by the one edge it has.
+    """
 
     x: Spectrum
     y: Spectrum
@@ -54,6 +61,7 @@ class Template:
     norm: float
     size: int
     pixels: int
+    floor: float
 
 
 @dataclass(frozen=True)
@@ -71,13 +79,17 @@ def transform_size(template: int, window: int) -> int:
     return int(cv2.getOptimalDFTSize(max(template, window)))
 
 
-def make_template(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8], side: int) -> Template:
-    """Spectra of a square grey patch in a transform of `side`."""
+def make_template(
+    grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8], side: int, texture: float = 0.0
+) -> Template:
+    """Spectra of a square grey patch in a transform of `side`, for a map of a mean energy per pixel (`texture`)."""
     field = orientation_field(grey, valid)
     mask = inner(valid)
     norm = float(np.sqrt((field * field).sum()))
     x, y = (_spectrum(field[..., k], side) for k in (0, 1))
-    return Template(x, y, _spectrum(mask, side), norm, len(grey), int(mask.sum()))
+    pixels = int(mask.sum())
+    floor = max(1e-6, LEAST_OF_TEMPLATE * norm * norm, LEAST_OF_TEXTURE * texture * pixels)
+    return Template(x, y, _spectrum(mask, side), norm, len(grey), pixels, floor)
 
 
 def make_window(grey: npt.NDArray[np.uint8], side: int) -> Window:
@@ -92,9 +104,7 @@ def correlate(template: Template, window: Window) -> npt.NDArray[np.float32]:
     shifts = window.size - template.size + 1
     match = _correlation(window.x, template.x) + _correlation(window.y, template.y)
     energy = _inverse(_correlation(window.energy, template.mask))[:shifts, :shifts]
-    # a window that is nearly empty under the mask would divide noise by nothing
-    floor = max(1e-6, 0.05 * template.norm * template.norm)
-    score = _inverse(match)[:shifts, :shifts] / (template.norm * np.sqrt(np.maximum(energy, floor)) + 1e-9)
+    score = _inverse(match)[:shifts, :shifts] / (template.norm * np.sqrt(np.maximum(energy, template.floor)) + 1e-9)
     return np.asarray(np.clip(score, -1.0, 1.0), np.float32)
 
 

@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import make_hypotheses
 from mift_ros.localization.refine import Alignment, Candidate, Refiner, distinct, thinned
@@ -20,7 +21,7 @@ def made(town):
 
 @pytest.fixture
 def refiner(town, made):
-    return Refiner(town.cache, made.views, made.heading_step_deg, made.scale_step)
+    return Refiner(town.cache, made.views, made.heading_step_deg, made.scale_step, Chance(town.cache))
 
 
 def candidate(made, east_off_m=0.0, north_off_m=0.0, heading_off_deg=0.0, scale=1.0):
