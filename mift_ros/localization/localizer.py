@@ -119,7 +119,8 @@ class Localizer:
         matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m)
         supports = self._update(made, scores, [self._sighting(matched, a) for a in alignments])
         chosen = _chosen([support.after for support in supports])
-        matched = replace(matched, alignments=(alignments[chosen], *alignments[:chosen], *alignments[chosen + 1 :]))
+        best = refiner.polished(alignments[chosen])
+        matched = replace(matched, alignments=(best, *alignments[:chosen], *alignments[chosen + 1 :]))
         evidence = gate.Evidence(
             similarity=matched.best.score,
             significance=matched.significance,

@@ -97,7 +97,7 @@ class Refiner:
         coarse = distinct([*coarse[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
         fine = [self._around(a, 4 * coarse_gsd, self._fine_gsd, 0.5) for a in coarse]
         places = distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
-        polished = [self._polished(a) for a in places[:POLISHED]]
+        polished = [self.polished(a) for a in places[:POLISHED]]
         return sorted([*polished, *places[POLISHED:]], key=_score, reverse=True)
 
     @property
@@ -114,8 +114,10 @@ class Refiner:
         best = max(range(len(poses)), key=lambda k: probes[k].score)
         return self._aligned(ground, candidate.view, *poses[best], probes[best])
 
-    def _polished(self, found: Alignment) -> Alignment:
+    def polished(self, found: Alignment) -> Alignment:
         """The same alignment after the last fractions of a step in heading and scale, with the shape of its peak."""
+        if found.peak is not None:
+            return found
         ground = self._ground(found, 4 * max(COARSE_GSD_M, self._fine_gsd), self._fine_gsd)
         if ground is None:
             return found
