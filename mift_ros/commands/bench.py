@@ -12,6 +12,7 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
+from rich.progress import track
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
@@ -19,6 +20,7 @@ from mift_ros.commands.machine import machine
 app = typer.Typer(no_args_is_help=True)
 
 Repeats = Annotated[int, typer.Option(min=3, help="Timed repetitions; the median and the 95th percentile are shown.")]
+RECALL_AT = (1, 5, 10, 50, 200, 500)
 Model = Annotated[str, typer.Option(help="Packaged model name or ONNX file.")]
 
 
@@ -67,6 +69,36 @@ def cache(path: Annotated[Path, typer.Argument(help="Map cache.")], repeats: Rep
     table = _table(f"open {path.name}, {path.stat().st_size / 1e6:.1f} MB")
     _add(table, "open", _times(lambda: MapCache.open(path), repeats), 1)
     _show(table)
+
+
+@app.command()
+def retrieval(
+    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap or .db3, with a truth.")],
+    cache: Annotated[Path, typer.Option(help="Map cache made by `mift map build`.")],
+    model: Model = "mift_nano",
+    within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+) -> None:
+    """Rank of the right tile among all tiles of a map, for each frame alone; heading unknown: --set use_heading=false."""
+    from mift_ros.cache.reader import MapCache
+    from mift_ros.evaluation.bag import Bag
+    from mift_ros.evaluation.flight import Flight
+    from mift_ros.evaluation.retrieval import Retrieval, recall
+    from mift_ros.evaluation.settings import read_settings
+    from mift_ros.inference.load import load_embedder
+    from mift_ros.localization.config import LocalizerConfig
+
+    config, embedder = LocalizerConfig.from_mapping(read_settings(None, settings or [])), load_embedder(model)
+    opened, flight = MapCache.open(cache, embedder.identity), Flight(Bag(bag), config.max_telemetry_age_s)
+    found = []
+    table = Table("frame", "rank", "its cosine", "best cosine", title=f"{bag.name} among {len(opened)} tiles")
+    for ranked in track(Retrieval(opened, embedder, config, within_m).over(flight), "searching", flight.bag.frames):
+        found.append(ranked)
+        cells = [f"{ranked.rank:.0f}", f"{ranked.cosine:.3f}", f"{ranked.best_cosine:.3f}"]
+        table.add_row(str(len(found)), *([ranked.problem, "", ""] if ranked.problem else cells))
+    _show(table)
+    shares = ", ".join(f"@{k} {recall(found, k):.0%}" for k in RECALL_AT)
+    typer.echo(f"recall {shares} of {len(found)} frames; {statistics.median(f.seconds for f in found):.3f} s per frame")
 
 
 def _times(call: Callable[[], object], repeats: int) -> list[float]:

@@ -102,6 +102,39 @@ def verify(
     typer.echo(line)
 
 
+@app.command()
+def haystack(
+    needle: Annotated[Path, typer.Argument(metavar="NEEDLE_MAP", help="The map to hide, as for 'mift map build'.")],
+    imagery: Annotated[
+        list[str], typer.Argument(help="Maps, folders of GeoTIFFs, or PATH=GSD_M for images without a place.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The GeoTIFF to write.")],
+    size_m: Annotated[float, typer.Option(help="Side of the large map, m.")] = 10_000.0,
+    gsd_m: Annotated[float, typer.Option(help="Its ground sample distance, m per pixel.")] = 0.3,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same map.")] = 0,
+) -> None:
+    """Set a map into a large one of other imagery, to measure a search over a large area on a small real map."""
+    from mift_ros.maps.ground import open_grounds
+    from mift_ros.maps.haystack import write_haystack
+    from mift_ros.maps.open import open_map
+
+    grounds = open_grounds(imagery)
+    with _progress() as bars:
+        task = bars.add_task("cells", total=None)
+        made = write_haystack(
+            open_map(needle), grounds, out, size_m, gsd_m, seed,
+            lambda done, total: bars.update(task, completed=done, total=total),
+        )  # fmt: skip
+    table = Table("imagery", "has km2", "cut km2")
+    for name, placed_km2 in sorted(made.placed_km2.items()):
+        has_km2 = sum(ground.width_m * ground.height_m for ground in grounds if ground.group == name) / 1e6
+        table.add_row(name, f"{has_km2:.2f}", f"{placed_km2:.2f}")
+    Console().print(table)
+    east, north = made.needle_at_m
+    at = f"the needle lies {east:.0f} m east and {north:.0f} m north of its centre"
+    typer.echo(f"{out}: {made.side_px} x {made.side_px} pixels, {out.stat().st_size / 1e6:.0f} MB; {at}")
+
+
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))

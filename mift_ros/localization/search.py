@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 import numpy.typing as npt
+
+from mift_ros.localization.hypotheses import Hypothesis
 
 CHUNK = 1 << 16
 """Tiles converted from the mapped float16 at a time when the map is too large to be held as float32."""
@@ -70,3 +73,21 @@ class TileVote:
                 self.grid(look), move, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(mean,)
             )
         return np.asarray(joint[self._row, self._col] / len(cosine), np.float32)
+
+
+def best_over_poses(
+    cosine: npt.NDArray[np.float32], poses: Sequence[Hypothesis], vote: TileVote, min_coverage: float
+) -> Scores:
+    """Best score of each tile over the poses whose patch is covered well enough, from the cosines [Q, N] of all looks.
+
+    Where no pose is, all scores are -inf.
+    """
+    best = np.full(cosine.shape[1], -np.inf, np.float32)
+    which = np.zeros(cosine.shape[1], np.intp)
+    for index, pose in enumerate(poses):
+        if pose.coverage < min_coverage:
+            continue
+        score = vote(cosine[pose.looks], pose.shifts_m)
+        better = score > best
+        best[better], which[better] = score[better], index
+    return Scores(best, which)

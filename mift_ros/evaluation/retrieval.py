@@ -1,0 +1,92 @@
+"""The search by itself: which place among all tiles the right one gets, before belief and refinement."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mift_ros.cache.reader import MapCache
+from mift_ros.errors import BagError, GeometryError
+from mift_ros.evaluation.flight import Flight, FlightSample
+from mift_ros.inference.embedder import Embedder
+from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.hypotheses import make_hypotheses
+from mift_ros.localization.quality import check_telemetry
+from mift_ros.localization.search import TileSearch, TileVote, best_over_poses
+
+NAN = math.nan
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """One frame: rank among all tiles of the first right one, 0 is best; NaN with a `problem` where there is none.
+
+    `cosine` is its score and `best_cosine` that of the first of all tiles; `seconds` go from the image to the scores.
+    """
+
+    stamp_ns: int
+    rank: float = NAN
+    cosine: float = NAN
+    best_cosine: float = NAN
+    seconds: float = NAN
+    problem: str = ""
+
+
+class Retrieval:
+    """Ranks the tiles of one map for each frame alone, as the localizer's search does.
+
+    A tile is right when a vehicle that saw it from the tile's best pose would be within `within_m` of the truth.
+    """
+
+    def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig, within_m: float) -> None:
+        cache.manifest.check_model(embedder.identity, str(cache.path))
+        self._cache, self._embedder, self._config, self._within_m = cache, embedder, config, within_m
+        self._search = TileSearch(cache.embeddings)
+        m = cache.manifest
+        self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
+
+    def over(self, flight: Flight) -> Iterator[Ranked]:
+        """One rank per image that has a truth.
+
+        Raises:
+            BagError: no image has one.
+        """
+        judged = 0
+        for sample in flight.samples():
+            if sample.truth is not None:
+                judged += 1
+                yield self._rank(sample)
+        if not judged:
+            raise BagError(f"{flight.bag.path}: no image has a truth to be ranked against")
+
+    def _rank(self, sample: FlightSample) -> Ranked:
+        if sample.frame is None or sample.truth is None:
+            return Ranked(sample.stamp_ns, problem=sample.problem)
+        refusal = check_telemetry(sample.frame, sample.telemetry, self._config)
+        if refusal:
+            return Ranked(sample.stamp_ns, problem=refusal.detail)
+        started, m = time.perf_counter(), self._cache.manifest
+        try:
+            made = make_hypotheses(sample.frame, sample.telemetry, self._config, m.tile_size_m, m.input_size)
+        except GeometryError as error:
+            return Ranked(sample.stamp_ns, problem=str(error))
+        cosine = self._search(self._embedder.embed(made.patches))
+        scores = best_over_poses(cosine, made.poses, self._vote, self._config.min_coverage)
+        seconds = time.perf_counter() - started
+        offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
+        truth = self._cache.frame.to_local(sample.truth.lat_deg, sample.truth.lon_deg)
+        right = np.hypot(*(self._cache.centres_m - offsets[scores.pose] - truth).T) <= self._within_m
+        if not right.any():
+            return Ranked(sample.stamp_ns, seconds=seconds, problem=f"no tile within {self._within_m:g} m of the truth")
+        found = float(scores.best[right].max())
+        rank = float(np.count_nonzero(scores.best > found))
+        return Ranked(sample.stamp_ns, rank, found, float(scores.best.max()), seconds)
+
+
+def recall(ranked: Sequence[Ranked], k: int) -> float:
+    """Share of the frames with a right tile among the first k; a frame without a rank counts as not found."""
+    return sum(frame.rank < k for frame in ranked) / len(ranked) if ranked else NAN
