@@ -79,7 +79,7 @@ def retrieval(
     within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
 ) -> None:
-    """Rank of the right tile among all tiles of a map, for each frame alone; heading unknown: --set use_heading=false."""
+    """Rank of the right tile among all of a map, for each frame alone; without its heading: --set use_heading=false."""
     from mift_ros.cache.reader import MapCache
     from mift_ros.evaluation.bag import Bag
     from mift_ros.evaluation.flight import Flight
