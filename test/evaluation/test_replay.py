@@ -65,7 +65,7 @@ def test_report_is_one_file_that_needs_nothing_else(records, flown, tmp_path):
     context = Context("bag <1>", "mift replay bag --cache c", {"yaw_bins": 12}, ["/imu: 3 left out"])
     page = write_report(tmp_path / "out", records, MapCache.open(flown[1]), context).read_text()
     assert not re.search(r"https?://|<script|<link|\$\w", page)
-    assert page.count("data:image/png;base64,") == 3
+    assert page.count("data:image/png;base64,") == 4
     for text in (
         "bag &lt;1&gt;",
         "mift replay bag --cache c",
