@@ -34,6 +34,7 @@ class Fitted:
     errors: ErrorModel
     anywhere: Tail
     expected: Tail
+    lost_share: float
     temperature: float
 
 
@@ -44,7 +45,8 @@ def fit(samples: Sequence[Sample], outlier_share: float) -> Fitted:
         ConfigError: too few right or wrong matches.
     """
     anywhere, expected = fit_tails(samples)
-    return Fitted(fit_errors(right(samples)), anywhere, expected, fit_temperature(samples, outlier_share))
+    errors = fit_errors(right(samples))
+    return Fitted(errors, anywhere, expected, lost_share(samples), fit_temperature(samples, outlier_share))
 
 
 def right(samples: Sequence[Sample]) -> list[Sample]:
@@ -118,6 +120,12 @@ def near_share(samples: Sequence[Sample]) -> float:
     flown = [s for s in samples if s.kind == AS_FLOWN]
     best = [next((d for d, _ in s.places if d > RIGHT_M), math.inf) for s in flown]
     return (sum(d <= NEIGHBOURHOOD_M for d in best) + 1) / (len(flown) + 1)
+
+
+def lost_share(samples: Sequence[Sample]) -> float:
+    """The share of frames as flown in which another place than the right one matches best."""
+    flown = sum(s.kind == AS_FLOWN for s in samples)
+    return (flown - len(right(samples)) + 1) / (flown + 1)
 
 
 def fit_temperature(samples: Sequence[Sample], outlier_share: float) -> float:

@@ -8,30 +8,33 @@ import numpy as np
 
 from mift_ros.calibration.proof import Curve, Proof
 from mift_ros.evaluation.plots import BAD, GOOD, INK, MUTED, new_figure, png_of
-from mift_ros.localization.calibration import Tail
+from mift_ros.localization.calibration import Calibration
 
 ONE_IN = (10, 100, 1000, 10_000)
 
 
-def calibration_png(curve: Curve, tail: Tail, proof: Proof) -> bytes:
+def calibration_png(curve: Curve, calibration: Calibration, proof: Proof) -> bytes:
     """Availability against false fixes, the tail the gate rests on, and the coverage on held-out flights."""
     figure, (operating, tails, coverage) = new_figure(14.0, 4.4, (1, 1, 1))
-    _operating(operating, curve, tail)
+    _operating(operating, curve, calibration)
     _tail(tails, curve)
     _coverage(coverage, proof)
     return png_of(figure)
 
 
-def _operating(axes: Any, curve: Curve, tail: Tail) -> None:
+def _operating(axes: Any, curve: Curve, calibration: Calibration) -> None:
+    lost, tail = calibration.lost_share, calibration.anywhere
     counted, modelled = curve.false_share > 0, curve.false_model > 0
-    axes.plot(curve.false_share[counted], 100 * curve.available[counted], color=INK, label="counted")
-    axes.plot(curve.false_model[modelled], 100 * curve.available[modelled], color=BAD, ls="--", label="fitted tail")
+    axes.plot(lost * curve.false_share[counted], 100 * curve.available[counted], color=INK, label="counted")
+    axes.plot(
+        lost * curve.false_model[modelled], 100 * curve.available[modelled], color=BAD, ls="--", label="fitted tail"
+    )
     for one_in in ONE_IN:
-        share = float(np.interp(tail.threshold(one_in), curve.thresholds, curve.available))
+        share = float(np.interp(tail.threshold(one_in * lost), curve.thresholds, curve.available))
         axes.plot(1 / one_in, 100 * share, "o", color=GOOD)
         at = (1 / one_in, 100 * share)
         axes.annotate(f"1 in {one_in}", at, xytext=(4, 4), textcoords="offset points", fontsize=8)
-    axes.set(xscale="log", xlabel="false fixes per frame of other ground", ylabel="frames fixed, each alone, %")
+    axes.set(xscale="log", xlabel="false fixes per frame over the map", ylabel="frames fixed, each alone, %")
     axes.set(xlim=(3e-5, 1), ylim=(0, 102), title="operating curve")
     axes.legend(loc="lower right", fontsize=8)
 

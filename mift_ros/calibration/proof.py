@@ -74,7 +74,7 @@ def _heading_nees(sample: Sample, variance: float) -> float:
 
 @dataclass(frozen=True)
 class Curve:
-    """Per threshold on the significance: share of frames as flown that are fixed, and of frames that are false fixes.
+    """Per threshold on the significance: share of frames as flown that are fixed, and of wrong matches that pass.
 
     `false_share` is counted, `false_model` from the tail: they should agree where there is something to count.
     """

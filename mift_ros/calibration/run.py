@@ -80,8 +80,8 @@ def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibratio
     identity = material.embedder.identity
     provenance = _provenance(samples, material, proof, identity)
     return Calibration(
-        identity.weights_sha256, fitted.errors, fitted.anywhere, fitted.expected, fitted.temperature,
-        provenance=provenance,
+        identity.weights_sha256, fitted.errors, fitted.anywhere, fitted.expected, fitted.lost_share,
+        fitted.temperature, provenance=provenance,
     ), proof  # fmt: skip
 
 

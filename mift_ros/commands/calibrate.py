@@ -49,7 +49,7 @@ def calibrate_command(
     curve = operating_curve(found, fitted.anywhere, config.min_margin)
     _write(out, fitted.to_yaml().encode())
     picture = out.with_suffix(".png")
-    _write(picture, calibration_png(curve, fitted.anywhere, proof))
+    _write(picture, calibration_png(curve, fitted, proof))
     _tell(fitted, proof)
     console.print(f"calibration: {out}, picture: {picture}", soft_wrap=True)
 
@@ -95,12 +95,16 @@ def _tell(fitted: Calibration, proof: Proof) -> None:
         ("residual per axis", f"{errors.residual_m:.2f} m"),
         ("by the ground's height", f"{errors.parallax_m:.2f} m x tangent of the tilt"),
         ("attitude", f"{errors.attitude_rad * 57.2958:.2f} deg"),
+        ("frames whose right place does not match best", f"{100 * fitted.lost_share:.1f} %"),
         ("temperature", f"{fitted.temperature:.4f}"),
         ("wrong matches", f"{facts['wrong_matches']}, the best {facts['greatest_wrong_significance']:.1f} sigma"),
     ]
     for one_in in (100, 1000, 10_000):
-        beyond = "" if one_in <= facts["wrong_matches"] else " (extrapolated)"
-        found = f"{fitted.anywhere.threshold(one_in):.2f} sigma, {fitted.expected.threshold(one_in):.2f} where expected"
+        lost_in = one_in * fitted.lost_share
+        beyond = "" if lost_in <= facts["wrong_matches"] else " (extrapolated)"
+        found = (
+            f"{fitted.anywhere.threshold(lost_in):.2f} sigma, {fitted.expected.threshold(lost_in):.2f} where expected"
+        )
         rows.append((f"1 false fix in {one_in}", found + beyond))
     rows += [
         (f"held out: inside 1 / 2 / 3 sigma (right: {wanted})", inside),

@@ -35,7 +35,7 @@ class LocalizerConfig(Parameters):
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
     calibration: str = name("", 'Calibration file by `mift calibrate`; empty: the model\'s own, "none": guesses.')
-    false_fix_one_in: float = number(1000.0, 2.0, 1e6, "frames", "At most one false fix in so many, as calibrated.")
+    false_fix_one_in: float = number(1000.0, 2.0, 1e6, "frames", "At most one false fix in so many over the map.")
     min_significance: float = number(
         0.0, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places; 0: by false_fix_one_in."
     )

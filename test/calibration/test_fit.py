@@ -8,7 +8,7 @@ import pytest
 
 from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import KNOWN, horizontal
-from mift_ros.calibration.fit import fit, fit_errors, fit_tails, fit_temperature, right
+from mift_ros.calibration.fit import fit, fit_errors, fit_tails, fit_temperature, lost_share, right
 from mift_ros.calibration.proof import operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, Sample, kept_samples
 from mift_ros.errors import ConfigError
@@ -95,6 +95,12 @@ def test_the_tail_of_wrong_matches_is_found(samples):
     # no wrong place was ever near the right one
     assert expected.rate == pytest.approx(anywhere.rate / 401)
     assert expected.scale == anywhere.scale
+
+
+def test_the_share_of_lost_frames_is_counted_with_one_to_be_careful(samples):
+    assert lost_share(samples) == pytest.approx(1 / 401)
+    away = [replace(s, error_m=(100.0, 0.0)) if s.kind == AS_FLOWN and s.stamp_ns < 100 else s for s in samples]
+    assert lost_share(away) == pytest.approx(101 / 401)
 
 
 def test_the_temperature_is_the_one_of_the_greatest_likelihood(samples):
