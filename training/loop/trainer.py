@@ -18,6 +18,7 @@ from training.loop.fetch import BatchError, fetch
 from training.loop.generators import seed_process
 from training.loop.initial import load_initial
 from training.loop.interrupt import Interrupt
+from training.loop.memory import keep_freed_memory
 from training.loop.mining import Mineable, mining_is_due, nearest_classes, next_mining
 from training.loop.processes import Decision, agree, from_main, make_accelerator, process_count
 from training.loop.run_dir import check_run_dir, claimed, record_start
@@ -68,6 +69,7 @@ def _prepare(
     recipe: Recipe, data: Path, run_dir: Path, accelerator: Accelerator, resume: bool, init: Path | None
 ) -> Trainer:
     torch.set_flush_denormal(True)
+    keep_freed_memory()
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.variant, recipe.method, recipe.network)
     if init is not None:
