@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.localization.structure import Field, parabola
+from mift_ros.localization.structure import FLAT, Field, parabola
 
 Vector = npt.NDArray[np.float64]
 REACH_M = 1.0
@@ -53,7 +53,7 @@ class Line(NamedTuple):
         if not math.isfinite(self.step):
             return 0.0
         vertex, bend = parabola(self.low.score, self.mid.score, self.high.score)
-        if bend < 0 and abs(vertex) <= 1:
+        if bend < -FLAT and abs(vertex) <= 1:
             return vertex * self.step
         return self.step if self.high.score > self.low.score else -self.step
 

@@ -21,6 +21,8 @@ NOISE_FLOOR = 12.0
 """Gradient (Sobel units, grey levels x 8) added to every magnitude: weaker gradients lose their direction to noise."""
 CLIP = 80.0
 """Gradient above which an edge counts no more: one bright roof must not outweigh a street."""
+FLAT = 1e-12
+"""Second derivative below which three scores have no maximum between them."""
 LEAST_OF_TEMPLATE = 0.05
 LEAST_OF_TEXTURE = 1.0
 """Shares of the template's energy, and of the map's mean energy under it, that a place is taken to have at least."""
@@ -142,4 +144,4 @@ def parabola(left: float, mid: float, right: float) -> tuple[float, float]:
     The vertex is 0 where the parabola has no maximum.
     """
     bend = left - 2 * mid + right
-    return (0.5 * (left - right) / bend if bend < -1e-12 else 0.0), bend
+    return (0.5 * (left - right) / bend if bend < -FLAT else 0.0), bend
