@@ -63,3 +63,34 @@ def tables(
     if not compare(chosen(only), given, data, out, Console()):
         typer.echo(f"interrupted; the same command goes on in {out}")
         raise typer.Exit(130)
+
+
+def train(
+    data: Annotated[Path, typer.Option("--data", help="What the recipe trains on.")],
+    recipe: Annotated[str, typer.Option(help="Recipe whose step is timed.")] = "paper",
+    steps: Annotated[int, typer.Option(min=3, help="Timed steps of each kind; the median counts.")] = 8,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Override a recipe key.")] = None,
+) -> None:
+    """A training step: plain float32, as trained in float32 and bfloat16; where its time goes, data included."""
+    import torch
+
+    from mift_ros.commands.machine import machine
+    from training.loop.processes import make_accelerator
+    from training.loop.step_time import matrix_rate, step_flops, time_steps
+    from training.recipes.reader import load_recipe
+
+    chosen = load_recipe(Path(recipe), tuple(overrides or ()))
+    rows = time_steps(chosen, data, steps)
+    device = make_accelerator().device
+    title = f"{chosen.name} {chosen.variant} on {device}: {rows[0].images} images a step, {steps} steps"
+    table = Table("step, as trained", title=title)
+    for column in ("img/s", "ratio", "data", "forward", "backward", "update", "of matrix rate"):
+        table.add_column(column, justify="right")
+    for row in rows:
+        precision = torch.bfloat16 if row.label.endswith("bfloat16") else torch.float32
+        share = step_flops(chosen, row.images) / row.seconds / matrix_rate(precision, device)
+        parts = [f"{row.share(part):.0%}" for part in ("wait", "forward", "backward", "update")]
+        ratio = row.images_per_s / rows[0].images_per_s
+        table.add_row(row.label, f"{row.images_per_s:.2f}", f"{ratio:.2f}", *parts, f"{share:.0%}")
+    Console().print(table)
+    Console().print(f"{machine('torch')}, {torch.get_num_threads()} threads of PyTorch")

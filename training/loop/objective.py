@@ -24,6 +24,7 @@ class Objective(nn.Module):
         self.network = network
         self.loss = loss
         self.in_bfloat16 = precision == "bfloat16"
+        self.cpu_chunk = CPU_CHUNK
 
     def forward(self, satellite: Tensor, drone: Tensor, labels: Tensor) -> dict[str, Tensor]:
         """Of uint8 views [N, S, S, 3] and labels [N]: scalars "loss", "batch_recall" and each term of the loss.
@@ -38,7 +39,7 @@ class Objective(nn.Module):
 
     def branches(self, images: Tensor) -> Tensor:
         """Float32 [B, K, d] of uint8 images [B, S, S, 3]."""
-        chunk = CPU_CHUNK if images.device.type == "cpu" else len(images)
+        chunk = self.cpu_chunk if images.device.type == "cpu" else len(images)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             chunks = [self.network.features(normalise(part)) for part in torch.split(images, chunk)]
             stages = [torch.cat(parts) for parts in zip(*chunks, strict=True)]

@@ -30,8 +30,8 @@ class Stepper:
         self._accelerator = accelerator
         if process_count() > 1:
             share_batch_norm(state.network, accelerator.device)
-        objective = Objective(state.network, state.loss, recipe.precision)
-        self._objective: nn.Module = accelerator.prepare_model(objective)
+        self.objective = Objective(state.network, state.loss, recipe.precision)
+        self._distributed: nn.Module = accelerator.prepare_model(self.objective)
 
     def step(self, batch: Batch) -> dict[str, float]:
         """Train on this process's rows; the loss, its terms and the recall within the batch, over all rows.
@@ -59,9 +59,9 @@ class Stepper:
         parts = [Batch(*rows) for rows in zip(*(view.chunk(passes) for view in batch), strict=True)]
         outcomes: list[dict[str, Tensor]] = []
         for index, part in enumerate(parts):
-            together = nullcontext() if index + 1 == len(parts) else self._accelerator.no_sync(self._objective)
+            together = nullcontext() if index + 1 == len(parts) else self._accelerator.no_sync(self._distributed)
             with together:
-                outcome = self._objective(*part)
+                outcome = self._distributed(*part)
                 (outcome["loss"] / len(parts)).backward()
             outcomes.append({name: value.detach() for name, value in outcome.items()})
         return {name: torch.stack([outcome[name] for outcome in outcomes]).mean() for name in outcomes[0]}

@@ -10,6 +10,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 from training.model.mift import Mift
+from training.model.network import Network
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ def parts(model: Mift) -> dict[str, list[str]]:
     return named
 
 
-def count_flops(model: Mift) -> dict[str, int]:
+def count_flops(model: Network) -> dict[str, int]:
     """Flops of every module path ("" is the whole network) for one image: convolutions, linear layers, attention.
 
     Attention runs as plain matrix products here, since the counter does not know the fused CPU kernel.
