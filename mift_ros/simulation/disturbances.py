@@ -54,7 +54,7 @@ class Disturbances(Parameters):
     camera_ahead_s: float = number(0.0, -1.0, 1.0, "s", "By how much the camera's clock is ahead of the IMU's.")
     frame_drop_share: float = number(0.0, 0.0, 1.0, "", "Images that are lost.")
     duplicate_share: float = number(0.0, 0.0, 1.0, "", "Images that come twice, with the same stamp.")
-    stamp_back_s: float = number(0.0, 0.0, 3600.0, "s", "The first image is stamped this much too early.")
+    stamp_back_s: float = number(0.0, 0.0, 3600.0, "s", "The second image is stamped this much too early.")
     silent: bool = flag(False, "Nothing is recorded: a gap in time.")
     cut: bool = flag(False, "Nothing is recorded, no clock and no odometry notices: the vehicle is kidnapped.")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 
 from mift_ros.geometry.frames import quaternion_from_rpy, rotation_from_rpy
@@ -62,7 +64,7 @@ class FlightRecorder:
         self._writer, self._eye, self._vehicle = writer, eye, vehicle
         self._heading_known, self._compressed = heading_known, compressed
         self._geodetic = eye.scene.frame.to_geodetic(vehicle.path.position_m[:, :2])
-        self._set_back: set[int] = set()
+        self._taken: Counter[int] = Counter()
 
     def telemetry(self, i: int) -> None:
         """Write what is due at sample `i` of the trajectory."""
@@ -107,12 +109,10 @@ class FlightRecorder:
         return smeared(image, self._eye.camera, self._vehicle.camera_pose, seconds, now.exposure_s, height_m)
 
     def _back_s(self, seconds: float, now: Disturbances) -> float:
-        """How much too early the image is stamped: the first one of its phase."""
+        """How much too early the image is stamped: the second one of its phase."""
         phase = self._vehicle.schedule.index(seconds)
-        if now.stamp_back_s == 0.0 or phase in self._set_back:
-            return 0.0
-        self._set_back.add(phase)
-        return now.stamp_back_s
+        self._taken[phase] += 1
+        return now.stamp_back_s if self._taken[phase] == 2 else 0.0
 
     def _truth(self, stamp: int, i: int) -> None:
         lat, lon = (float(v) for v in self._geodetic[i])

@@ -112,6 +112,21 @@ SCENARIOS = (
         (Leg("fields and forest", 90),), dry_share=0.5,
     ),
     Scenario(
+        "all-at-once", "A little of everything over the countryside, under patches of snow.", "country", 118,
+        (
+            Leg(
+                "fields and forest", 75,
+                Trouble(
+                    wind_mps=6.0, wind_from_deg=20.0, gust_mps=1.5, gust_tilt_deg=3.5, exposure_s=0.012,
+                    exposure_step_stops=1.0, visibility_m=700.0, cloud_cover=0.3, heading_bias_deg=6.0,
+                    height_scale_error=0.08, camera_ahead_s=0.03, frame_drop_share=0.1, duplicate_share=0.05,
+                    height_nan_share=0.02, jump_share=0.02,
+                ),
+            ),
+        ),
+        snow_cover=0.2, dry_share=0.5,
+    ),
+    Scenario(
         "entry", "Take-off outside the map, entry, out again and back.", "clearing", 115,
         (
             Leg("outside", 6, fix_due=False),
