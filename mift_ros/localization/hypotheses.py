@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.geometry.frames import wrap_deg
 from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.motion import Motion
@@ -109,16 +108,14 @@ def attitude_rad(telemetry: Telemetry, config: LocalizerConfig) -> tuple[float, 
 
 
 def headings_deg(
-    telemetry: Telemetry, config: LocalizerConfig, outlook: Outlook | None = None, doubted: bool = False
+    telemetry: Telemetry, config: LocalizerConfig, outlook: Outlook | None = None
 ) -> tuple[list[float], float]:
     """Headings to try, and the step between them that is left to the refinement.
 
-    The telemetry's heading, unless the flight so far contradicts it or it is `doubted`; else the heading of the flight
-    so far and as many around it as its sigma asks for; else all.
+    The telemetry's heading; else the flight's so far and as many around it as its sigma asks for; else all.
     """
     tolerance = config.heading_tolerance_deg
-    known = config.use_heading and math.isfinite(telemetry.heading_deg) and not doubted
-    if known and (outlook is None or abs(wrap_deg(outlook.heading_deg - telemetry.heading_deg)) <= tolerance):
+    if config.use_heading and math.isfinite(telemetry.heading_deg):
         return [telemetry.heading_deg], tolerance
     step = 360.0 / config.yaw_bins
     if outlook is not None:
@@ -137,15 +134,14 @@ def make_hypotheses(
     tile_size_m: float,
     pixels: int,
     outlook: Outlook | None = None,
-    doubted: bool = False,
 ) -> Hypotheses:
-    """Rectify once per height and cut patches per heading; `doubted` is the telemetry's heading.
+    """Rectify once per height and cut patches per heading.
 
     Raises:
         GeometryError: the camera sees the horizon or the height is not positive.
     """
     heights, scale_step = heights_m(telemetry, config, outlook)
-    headings, heading_step = headings_deg(telemetry, config, outlook, doubted)
+    headings, heading_step = headings_deg(telemetry, config, outlook)
     roll, pitch = attitude_rad(telemetry, config)
     extent_m, view_gsd_m = VIEW_SIZE_IN_TILES * tile_size_m, VIEW_OVERSAMPLING * tile_size_m / pixels
     views = [ground_view(frame.image, frame.camera, roll, pitch, h, view_gsd_m, extent_m) for h in heights]

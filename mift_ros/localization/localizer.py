@@ -94,9 +94,8 @@ class Localizer:
         manifest, tracker = self.cache.manifest, self._tracker
         try:
             made = make_hypotheses(
-                frame, telemetry, self.config, manifest.tile_size_m, manifest.input_size, tracker.outlook(),
-                tracker.doubted,
-            )  # fmt: skip
+                frame, telemetry, self.config, manifest.tile_size_m, manifest.input_size, tracker.outlook()
+            )
         except GeometryError as error:
             return _Refused(Refusal(Reason.OBLIQUE, str(error), {}))
         widest = max(made.poses, key=lambda pose: pose.coverage)

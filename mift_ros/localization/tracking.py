@@ -22,7 +22,7 @@ GROUND_IN_TILES = 0.5
 LIKELY = 0.5
 """Probability from which the first mode says which heading and height to try."""
 DOUBT_AFTER, DOUBT_EVERY = 6, 3
-"""After so many frames without a fix what is known of the heading is doubted, in one frame of so many."""
+"""After so many frames without a fix the flight's heading and height so far are doubted, in one frame of so many."""
 STRONGEST = math.log(50.0)
 """Greatest log factor by which one match raises its cells: the map may hold the same place twice."""
 
@@ -54,7 +54,7 @@ class Tracker:
 
     @property
     def doubted(self) -> bool:
-        """Whether this frame is to try all headings, whatever is known of them."""
+        """Whether this frame is to try all headings and heights that the telemetry leaves open."""
         return self._misses >= DOUBT_AFTER and self._misses % DOUBT_EVERY == 0
 
     def outlook(self) -> Outlook | None:

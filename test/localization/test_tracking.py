@@ -116,12 +116,9 @@ def test_an_unknown_heading_costs_all_bins_only_until_the_flight_knows_it():
     assert len(headings_deg(UNKNOWN, CONFIG, Outlook(123.0, 70.0, 100.0, 1.0))[0]) == 36
 
 
-def test_a_known_heading_is_used_until_the_flight_contradicts_it_or_it_is_doubted():
+def test_a_known_heading_is_used_whatever_the_flight_says():
     known = replace(UNKNOWN, heading_deg=100.0)
-    assert headings_deg(known, CONFIG)[0] == [100.0]
-    assert headings_deg(known, CONFIG, Outlook(104.0, 1.0, 100.0, 1.0))[0] == [100.0]
-    assert headings_deg(known, CONFIG, Outlook(120.0, 1.0, 100.0, 1.0))[0] == [120.0]
-    assert len(headings_deg(known, CONFIG, doubted=True)[0]) == 36
+    assert headings_deg(known, CONFIG, Outlook(120.0, 1.0, 100.0, 1.0))[0] == [100.0]
 
 
 def test_an_unknown_height_costs_all_bins_only_until_the_flight_knows_it():
