@@ -24,7 +24,7 @@ from mift_ros.localization.modes import Sighting, Support
 from mift_ros.localization.proposal import best_tiles, likelihood, where_expected
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Alignment, Candidate, Refiner
-from mift_ros.localization.search import Scores, TileSearch, TileVote
+from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
 from mift_ros.localization.tracking import Tracker
 from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
 
@@ -145,15 +145,7 @@ class Localizer:
     def _score(self, made: Hypotheses) -> Scores:
         """Best score of each tile over the poses whose patch is covered well enough."""
         cosine = self._search(self._embedder.embed(made.patches))
-        best = np.full(len(self.cache), -np.inf, np.float32)
-        which = np.zeros(len(self.cache), np.intp)
-        for index, pose in enumerate(made.poses):
-            if pose.coverage < self.config.min_coverage:
-                continue
-            score = self._vote(cosine[pose.looks], pose.shifts_m)
-            better = score > best
-            best[better], which[better] = score[better], index
-        return Scores(best, which)
+        return best_over_poses(cosine, made.poses, self._vote, self.config.min_coverage)
 
     def _candidates(
         self, made: Hypotheses, scores: Scores, prior: Prior | None
