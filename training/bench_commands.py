@@ -48,10 +48,11 @@ def tables(
     steps: Annotated[
         int | None, typer.Option(min=1, help="Steps of 24 rows; rows of other batches see as many images.")
     ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of each row; mean and deviation are shown.")] = 1,
     init: Annotated[
         Path | None, typer.Option("--init", help="Weights of the stages for every row, instead of a common trunk.")
     ] = None,
-    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change every recipe alike: seed=1.")] = None,
+    overrides: Annotated[list[str] | None, typer.Option("--set", help="Change every recipe alike: workers=2.")] = None,
 ) -> None:
     """Tables 3, 5, 6, 7 and Fig. 13: train every row alike and print it beside the paper's figures.
 
@@ -59,7 +60,7 @@ def tables(
     """
     from training.tables.compare import chosen, compare, settings
 
-    given = settings(quick, steps, overrides or (), init)
+    given = settings(quick, steps, seeds, overrides or (), init)
     if not compare(chosen(only), given, data, out, Console()):
         typer.echo(f"interrupted; the same command goes on in {out}")
         raise typer.Exit(130)

@@ -85,11 +85,15 @@ def shown(names: list[str], given: Settings, data: Path, out: Path) -> str:
 def test_two_rows_run_beside_the_papers_figures_and_are_not_run_again(
     places: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    given, out = Settings(CHANGES, images=16, initial=weights), tmp_path / "out"
+    given, out = Settings(CHANGES, images=16, seeds=2, initial=weights), tmp_path / "out"
     text = shown(["two"], given, places, out)
-    assert all(part in text for part in ("LPN: 2 steps of 8 images", "MIFT: 2 steps of 8 images", "75.93", "74.79"))
+    assert all(
+        part in text
+        for part in ("LPN, seed 1: 2 steps of 8 images", "MIFT, seed 0: 2 steps of 8", "75.93", "74.79", " ± ")
+    )
     results = json.loads((out / "results.json").read_text(encoding="utf-8"))["tables"]["two"]
-    assert [(row["label"], row["images"], row["steps"]) for row in results] == [("LPN", 16, 2), ("MIFT", 16, 2)]
+    runs = [(row["label"], run["seed"], run["images"], run["steps"]) for row in results for run in row["runs"]]
+    assert runs == [("LPN", 0, 16, 2), ("LPN", 1, 16, 2), ("MIFT", 0, 16, 2), ("MIFT", 1, 16, 2)]
     assert results[0]["paper"]["drone_r1"] == 75.93 and results[1]["paper"] is None
     assert "| LPN |" in (out / "results.md").read_text(encoding="utf-8")
 
@@ -170,8 +174,8 @@ def test_tables_are_chosen_by_name():
 
 
 def test_quick_means_a_small_trunk_and_few_images():
-    given = comparison.settings(True, None, ("seed=1",), None)
-    assert given.images == 2 * ROWS * comparison.QUICK_STEPS
-    assert given.changes[0] == "variant=mift_pico" and given.changes[-1] == "seed=1"
-    assert comparison.settings(False, None, (), None).images == 0
-    assert comparison.settings(False, 10, (), None).images == 20 * ROWS
+    given = comparison.settings(True, None, 3, ("workers=1",), None)
+    assert (given.images, given.seeds) == (2 * ROWS * comparison.QUICK_STEPS, 3)
+    assert given.changes[0] == "variant=mift_pico" and given.changes[-1] == "workers=1"
+    assert comparison.settings(False, None, 1, (), None).images == 0
+    assert comparison.settings(False, 10, 1, (), None).images == 20 * ROWS

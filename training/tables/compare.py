@@ -13,17 +13,17 @@ from training.tables.paper import ROWS, TABLES
 from training.tables.report import Finished, terminal_table, write_results
 from training.tables.runner import Interrupted, Runner, Settings
 
-QUICK_STEPS = 500
-QUICK_TRUNK_STEPS = 300
+QUICK_STEPS = 600
+TRUNK_STEPS = 1200
 QUICK_CHANGES = ("variant=mift_pico", "precision=float32", "workers=0", "evaluation.every_steps=1000000")
 """A trunk of 0.05 GFLOP in float32, evaluated at the end alone."""
 
 
-def settings(quick: bool, steps: int | None, changes: Sequence[str], initial: Path | None) -> Settings:
+def settings(quick: bool, steps: int | None, seeds: int, changes: Sequence[str], initial: Path | None) -> Settings:
     """Settings of a command line; steps: of ROWS rows of each view, None for QUICK_STEPS or the recipes' own length."""
     rows = ROWS * (steps or (QUICK_STEPS if quick else 0))
     quick_changes = QUICK_CHANGES if quick else ()
-    return Settings((*quick_changes, *changes), 2 * rows, initial, QUICK_TRUNK_STEPS if quick else 600)
+    return Settings((*quick_changes, *changes), 2 * rows, seeds, initial, TRUNK_STEPS)
 
 
 def chosen(only: str) -> list[str]:
@@ -58,7 +58,8 @@ def about(given: Settings, data: Path) -> dict[str, str]:
     """What was run on what."""
     return {
         "data": data.name,
-        "images a row": str(given.images or "as the recipes say"),
+        "images a run": str(given.images or "as the recipes say"),
+        "seeds": ", ".join(str(seed) for seed in range(given.seeds)),
         "initial weights": given.initial.name if given.initial else f"common trunk, {given.trunk_steps} steps",
         "changes to every recipe": " ".join(given.changes) or "none",
         "machine": " / ".join(machine("torch", "numpy", "opencv-python-headless").splitlines()),

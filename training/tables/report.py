@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 from collections.abc import Sequence
 from dataclasses import asdict, astuple
 from pathlib import Path
@@ -18,50 +19,61 @@ MARKDOWN_FILE = "results.md"
 MEASURED = ("D->S R@1", "AP", "S->D R@1", "AP")
 COLUMNS = (*MEASURED, *(f"paper: {name}" for name in MEASURED), "parameters", "train s")
 
-Finished = dict[str, list[Result]]
+Row = list[Result]
+"""One result for each seed."""
+Finished = dict[str, list[Row]]
 """Rows done so far, by the name of their table."""
 
 
-def cells(result: Result, paper: Figures | None) -> list[str]:
-    """The columns of a row behind its label."""
+def cells(row: Row, paper: Figures | None) -> list[str]:
+    """The columns of a row behind its label: mean over the seeds, and the deviation where there are several."""
     published = [f"{value:.2f}" for value in astuple(paper)] if paper else [""] * len(MEASURED)
-    measured = [f"{value:.2f}" for value in astuple(result.figures)]
-    return [*measured, *published, f"{result.parameters / 1e6:.2f} M", f"{result.train_s:.0f}"]
+    measured = [_spread(values) for values in zip(*(astuple(result.figures) for result in row))]
+    train_s = statistics.mean(result.train_s for result in row)
+    return [*measured, *published, f"{row[0].parameters / 1e6:.2f} M", f"{train_s:.0f}"]
 
 
-def terminal_table(table: PaperTable, results: Sequence[Result]) -> Table:
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{statistics.mean(values):.2f}"
+    return mean if len(values) == 1 else f"{mean} ± {statistics.stdev(values):.2f}"
+
+
+def terminal_table(table: PaperTable, rows: Sequence[Row]) -> Table:
     """The rows done so far."""
     shown = Table("", title=table.title)
     for column in COLUMNS:
         shown.add_column(column, justify="right")
-    for result, experiment in zip(results, table.experiments):
-        shown.add_row(result.label, *cells(result, experiment.paper))
+    for row, experiment in zip(rows, table.experiments):
+        shown.add_row(experiment.label, *cells(row, experiment.paper))
     return shown
 
 
-def markdown_table(table: PaperTable, results: Sequence[Result]) -> str:
+def markdown_table(table: PaperTable, rows: Sequence[Row]) -> str:
     """A heading and the rows done so far."""
     head = f"| | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}"
-    rows = (
-        f"| {result.label} | {' | '.join(cells(result, experiment.paper))} |"
-        for result, experiment in zip(results, table.experiments)
+    lines = (
+        f"| {experiment.label} | {' | '.join(cells(row, experiment.paper))} |"
+        for row, experiment in zip(rows, table.experiments)
     )
-    return "\n".join([f"### {table.title}", "", head, *rows, ""])
+    return "\n".join([f"### {table.title}", "", head, *lines, ""])
 
 
 def write_results(out: Path, tables: dict[str, PaperTable], finished: Finished, about: dict[str, str]) -> None:
     """Write results.json and results.md below out; about: what was run on what."""
-    published = {
-        name: [asdict(e.paper) if e.paper else None for e in tables[name].experiments[: len(rows)]]
+    content = {
+        name: [
+            {"label": experiment.label, "paper": _plain(experiment.paper), "runs": [asdict(result) for result in row]}
+            for row, experiment in zip(rows, tables[name].experiments)
+        ]
         for name, rows in finished.items()
     }
-    rows = {
-        name: [{**asdict(row), "paper": paper} for row, paper in zip(results, published[name])]
-        for name, results in finished.items()
-    }
     with replacing(out / RESULTS_FILE) as temporary:
-        temporary.write_text(json.dumps({"about": about, "tables": rows}, indent=1), encoding="utf-8")
+        temporary.write_text(json.dumps({"about": about, "tables": content}, indent=1), encoding="utf-8")
     lines = [*(f"- {key}: {value}" for key, value in about.items()), ""]
-    lines += [markdown_table(tables[name], results) for name, results in finished.items()]
+    lines += [markdown_table(tables[name], rows) for name, rows in finished.items()]
     with replacing(out / MARKDOWN_FILE) as temporary:
         temporary.write_text("\n".join(lines), encoding="utf-8")
+
+
+def _plain(figures: Figures | None) -> dict[str, float] | None:
+    return asdict(figures) if figures else None

@@ -32,21 +32,24 @@ RESULT_FILE = "result.json"
 class Settings:
     """What holds for every row.
 
-    changes: to its recipe, on top of its own (as --set); images: to train on (0: the recipe's own length); initial:
-    weights of the stages, without which a common trunk is trained first, over trunk_steps steps.
+    changes: to its recipe, on top of its own (as --set); images: to train on (0: the recipe's own length); seeds: runs
+    of each row, with seeds 0, 1, ...; initial: weights of the stages, without which a common trunk is trained first,
+    over trunk_steps steps.
     """
 
     changes: tuple[str, ...] = ()
     images: int = 0
+    seeds: int = 1
     initial: Path | None = None
-    trunk_steps: int = 600
+    trunk_steps: int = 1200
 
 
 @dataclass(frozen=True)
 class Result:
-    """A finished row: what was measured on the test split, and what it took; parameters: without classifiers."""
+    """A finished run: what was measured on the test split, and what it took; parameters: without classifiers."""
 
     label: str
+    seed: int
     figures: Figures
     images: int
     steps: int
@@ -59,19 +62,22 @@ class Interrupted(Exception):  # noqa: N818
 
 
 class Runner:
-    """Runs rows on one data set below one folder.
-
-    Rows of several tables that come to the same recipe share a run.
-    """
+    """Runs rows on one data set below one folder. Rows of several tables that come to the same recipe share a run."""
 
     def __init__(self, settings: Settings, data: Path, out: Path, say: Callable[[str], None]) -> None:
         """say: told what begins. Raises TrainingError when data holds no multi-view set."""
         self._settings, self._data, self._out, self._say = settings, data, out, say
         self._classes = len(open_dataset(data).training_classes())
 
-    def run(self, experiment: Experiment) -> Result:
-        """Train and evaluate a row, or go on with it, or read what is there; raises Interrupted where training was."""
-        recipe = planned(experiment, self._settings, self._classes)
+    def run(self, experiment: Experiment) -> list[Result]:
+        """Train and evaluate a row with every seed, or go on with it, or read what is there.
+
+        Raises Interrupted where training was.
+        """
+        return [self._run(experiment, seed) for seed in range(self._settings.seeds)]
+
+    def _run(self, experiment: Experiment, seed: int) -> Result:
+        recipe = planned(experiment, self._settings, self._classes, seed)
         folder = self._folder("runs", recipe)
         if not (folder / RESULT_FILE).exists():
             self._train(experiment, recipe, folder)
@@ -79,7 +85,8 @@ class Runner:
 
     def _train(self, experiment: Experiment, recipe: Recipe, folder: Path) -> None:
         initial = self._settings.initial or self._trunk(recipe)
-        self._say(f"{experiment.label}: {steps(recipe, self._classes)} steps of {images_a_step(recipe)} images")
+        length = f"{steps(recipe, self._classes)} steps of {images_a_step(recipe)} images"
+        self._say(f"{experiment.label}, seed {recipe.seed}: {length}")
         started = time.monotonic()
         if not train(recipe, self._data, folder, resume=(folder / STATE_FILE).exists(), init=initial):
             raise Interrupted
@@ -107,9 +114,10 @@ class Runner:
         return self._out / kind / f"{recipe.name}-{recipe.method}-{hashlib.sha256(identity.encode()).hexdigest()[:8]}"
 
 
-def planned(experiment: Experiment, settings: Settings, classes: int) -> Recipe:
+def planned(experiment: Experiment, settings: Settings, classes: int, seed: int = 0) -> Recipe:
     """The recipe of a row, over the images of the settings on a set of so many training classes."""
-    recipe = load_recipe(RECIPES / f"{experiment.recipe}.yaml", (*experiment.changes, *settings.changes))
+    changes = (*experiment.changes, f"seed={seed}", *settings.changes)
+    recipe = load_recipe(RECIPES / f"{experiment.recipe}.yaml", changes)
     return fit(recipe, settings.images, classes) if settings.images else recipe
 
 
@@ -128,6 +136,7 @@ def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int, t
     network = load_weights(folder / WEIGHTS_FILE)
     result = Result(
         label=recipe.name,
+        seed=recipe.seed,
         figures=measured(evaluate_split(network, data, flip=recipe.evaluation.flip)),
         images=trained_steps * images_a_step(recipe),
         steps=trained_steps,
