@@ -14,6 +14,9 @@ NEIGHBOURHOOD_M = 2 * SAME_PLACE_M
 """The belief speaks for a match by its mass within this distance."""
 AGREEING = 0.8
 """Share of the significance needed where the belief expects the match, when all matches so far speak for the place."""
+LEAST_PROBABLE = 2 / 3
+"""A match that nothing supports must be twice as probable as all else together: where the other places look no better
+than chance it is so at the threshold of one in 1000 (0.78), where one of them looks good too it is not."""
 CONTRADICTION = 0.01
 """A match where the belief, this frame included, has a smaller share of its mass contradicts it."""
 
@@ -30,7 +33,7 @@ class Evidence(NamedTuple):
     margin: float
     expected: float
     posterior: float
-    mode: float = 0.0
+    mode: float
 
 
 def margin(alignments: Sequence[Alignment]) -> float:
@@ -55,6 +58,11 @@ def refuse(evidence: Evidence, config: LocalizerConfig) -> Refusal | None:
         return None
     if evidence.margin < config.min_margin:
         detail = f"the next best place scores nearly as well (margin {evidence.margin:.2f})"
+        return Refusal(Reason.AMBIGUOUS, detail, numbers)
+    if evidence.mode < LEAST_PROBABLE:
+        detail = (
+            f"all places together leave the match a probability of {evidence.mode:.0%}, {LEAST_PROBABLE:.0%} is needed"
+        )
         return Refusal(Reason.AMBIGUOUS, detail, numbers)
     if evidence.posterior < CONTRADICTION:
         return Refusal(Reason.INCONSISTENT, f"the belief gives the match {evidence.posterior:.1%}", numbers)

@@ -8,7 +8,7 @@ from mift_ros.localization.refine import Alignment
 from mift_ros.localization.types import Reason
 
 CONFIG = LocalizerConfig(min_significance=5.0, min_significance_expected=3.5, min_margin=1.1, min_posterior=0.5)
-CLEAR = gate.Evidence(similarity=0.3, significance=7.0, margin=1.5, expected=0.001, posterior=0.2)
+CLEAR = gate.Evidence(similarity=0.3, significance=7.0, margin=1.5, expected=0.001, posterior=0.2, mode=0.9)
 
 
 def places(*scores):
@@ -41,6 +41,16 @@ def test_a_near_tie_is_settled_where_the_match_was_expected():
 
 def test_the_frame_itself_is_no_expectation():
     assert verdict(margin=1.05, expected=0.001, posterior=0.9) is Reason.AMBIGUOUS
+
+
+def test_a_winner_among_places_that_look_good_too_is_ambiguous():
+    assert verdict(mode=0.6) is Reason.AMBIGUOUS
+
+
+def test_where_all_matches_so_far_agree_less_is_enough():
+    needed = CONFIG.min_significance_expected
+    assert verdict(significance=0.9 * needed, mode=0.9999) is None
+    assert verdict(significance=0.7 * needed, mode=0.9999) is Reason.LOW_SIMILARITY
 
 
 def test_a_clear_winner_against_a_sure_belief_is_inconsistent():
