@@ -65,7 +65,10 @@ def test_a_full_disk_leaves_the_last_checkpoint(textures: Path, tiny_recipe: Rec
 
 
 def test_a_disk_full_from_the_start_is_told(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
-    with largest_file(100), pytest.raises(TrainingError, match="there is no checkpoint yet: make room and begin again") as caught:
+    with (
+        largest_file(100),
+        pytest.raises(TrainingError, match="there is no checkpoint yet: make room and begin again") as caught,
+    ):
         train(tiny_recipe, textures, tmp_path)
     one_line(caught)
 
