@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.calibration.components import fit_weights
+from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import FACTORS, Design, design_of
 from mift_ros.calibration.samples import AS_FLOWN, TEMPERATURES, Sample
 from mift_ros.errors import ConfigError
@@ -72,11 +72,22 @@ def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorMod
         weights, cost = fit_weights(errors, design.parts, alignment + known, np.maximum(weights, 1e-8))
         if cost < least:
             best, least = (factor, weights), cost
-    residual, parallax, attitude = (float(w) for w in np.sqrt(best[1]))
+    cov = design.alignment[best[0]] + known + np.tensordot(best[1], design.parts, axes=1)
+    width = _width(squared_sigmas(errors, cov))
+    residual, parallax, attitude = (width * float(w) for w in np.sqrt(best[1]))
     return ErrorModel(
-        float(FACTORS[best[0]]), residual, parallax, attitude, float(FACTORS[heading]), heading_floor,
+        width * float(FACTORS[best[0]]), residual, parallax, attitude, float(FACTORS[heading]), heading_floor,
         float(FACTORS[scale]), scale_floor,
     )  # fmt: skip
+
+
+def _width(squared: Vector) -> float:
+    """By how much one sigma should be wider, from squared distances in two dimensions.
+
+    A few large errors raise their mean but not their median; right covariances give both, so this lies between the two.
+    """
+    by_mean, by_median = float(squared.mean()) / 2, float(np.median(squared)) / (2 * math.log(2))
+    return float((by_mean * by_median) ** 0.25)
 
 
 def _fit_one(errors: Vector, variances: Vector) -> tuple[int, float]:
