@@ -17,8 +17,8 @@ from mift_ros.localization.quality import Refusal
 from mift_ros.localization.types import Reason, Telemetry
 
 NS = 1e9
-GROUND_IN_TILES = 0.5
-"""Distance, in tiles, over which a frame comes to show other ground and its errors other errors."""
+GROUND_IN_TILES = 2.0
+"""Distance, in tiles, over which a frame comes to show other ground and its errors other errors: a view's extent."""
 LIKELY = 0.5
 """Probability from which the first mode says which heading and height to try."""
 DOUBT_AFTER, DOUBT_EVERY = 6, 3
