@@ -30,7 +30,7 @@ def flown(tmp_path_factory, tiny_model_path):
     town = write_world(make_town(4, 400.0, 0.5), folder / "town")
     embedder = load_embedder(str(tiny_model_path))
     build_cache(open_map(town.map), embedder, folder / "town.mift", BuildOptions(tile_size_m=72.0, stride_m=24.0))
-    plan = FlightPlan(minutes=0.05, rate_hz=2.0, height_agl_m=80.0, speed_mps=6.0, width=240, height=180)
+    plan = FlightPlan(minutes=0.05, rate_hz=2.0, height_agl_m=110.0, speed_mps=6.0, width=320, height=240)
     simulate(town.map, folder / "bag", plan, town.look, town.heights)
     return folder / "bag", folder / "town.mift", embedder
 
