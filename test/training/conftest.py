@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from training.model.config import VARIANTS, MiftConfig
 from training.recipes.reader import parse_recipe
@@ -21,6 +22,13 @@ TEXTURES = {
     "sources": [{"images": "[0-6].png", "gsd_m": 0.5}, {"images": "7.png", "gsd_m": 0.5, "hold_out_every": 1}],
     "views": {"side_m": [30.0, 50.0], "least_px": 16.0},
 }
+
+
+@pytest.fixture(autouse=True)
+def denormals() -> Iterator[None]:
+    """Undo what training sets for its process: hypothesis draws numbers that would be flushed to zero."""
+    yield
+    torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
