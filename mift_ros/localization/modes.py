@@ -111,8 +111,8 @@ class Modes:
         return self.all[0] if self.all else None
 
     def probability(self, mode: Mode | None) -> float:
-        """Of a mode, against all others and against none of them; 0 for no mode."""
-        if mode is None:
+        """Of a mode, against all others and against none of them; 0 for none and for one absorbed by another."""
+        if mode is None or not any(mode is other for other in self.all):
             return 0.0
         return 1.0 / (
             math.exp(-mode.log_evidence) + sum(math.exp(m.log_evidence - mode.log_evidence) for m in self.all)

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from mift_ros.localization.modes import KEPT, Modes, Sighting, log_factor
@@ -170,6 +170,7 @@ def test_after_a_jump_the_new_place_wins_within_ten_frames(modes):
         max_size=8,
     )
 )  # fmt: skip
+@example(frames=[(0.0, 1.0, False, [(0.0, 0.0, 0.0), (0.0, 0.0, 0.0)])])  # the second is absorbed by the first
 def test_modes_stay_few_finite_and_probable(frames):
     modes = Modes(30.0, GROUND_M, ONE_IN)
     for shift, elapsed_s, odometry, seen in frames:
