@@ -99,6 +99,12 @@ class Belief:
         found[inside] = self.cells[rows[inside], cols[inside]]
         return found
 
+    def likeliest_m(self) -> tuple[float, float]:
+        """East/north of the most probable cell's centre."""
+        row, col = divmod(int(self.cells.argmax()), self._shape[1])
+        east, north = self.centres_m(row, col)
+        return float(east), float(north)
+
     def mass_within(self, east_m: float, north_m: float, radius_m: float) -> float:
         """Probability of being within a radius of a point, counting cells by their centres."""
         radius = max(radius_m, self._stride_m)

@@ -14,7 +14,6 @@ from mift_ros.cache.reader import MapCache
 from mift_ros.errors import GeometryError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization import gate, quality
-from mift_ros.localization.belief import Belief
 from mift_ros.localization.calibration import load_calibration
 from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
@@ -25,11 +24,8 @@ from mift_ros.localization.proposal import best_tiles, likelihood, where_expecte
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Alignment, Candidate, Refiner
 from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
-from mift_ros.localization.tracking import Tracker
+from mift_ros.localization.tracking import Tracker, belief_over
 from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
-
-OUTSIDE_AT_START = 0.1
-"""Probability, before anything is seen, that the vehicle is not over the map."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +64,7 @@ class Localizer:
         self._chance = Chance(cache)
         m = cache.manifest
         self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
-        first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
-        belief = Belief(first[0], first[1], m.grid_rows, m.grid_cols, m.stride_m, OUTSIDE_AT_START)
-        self._tracker = Tracker(belief, m.tile_size_m, self.config)
+        self._tracker = Tracker(belief_over(cache), m.tile_size_m, self.config)
 
     def reset(self) -> None:
         """Forget where the vehicle was: the next frame searches the whole map."""

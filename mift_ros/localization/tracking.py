@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.cache.reader import MapCache
 from mift_ros.localization.belief import Belief
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import Outlook
@@ -17,6 +18,8 @@ from mift_ros.localization.quality import Refusal
 from mift_ros.localization.types import Reason, Telemetry
 
 NS = 1e9
+OUTSIDE_AT_START = 0.1
+"""Probability, before anything is seen, that the vehicle is not over the map."""
 GROUND_IN_TILES = 2.0
 """Distance, in tiles, over which a frame comes to show other ground and its errors other errors: a view's extent."""
 LIKELY = 0.5
@@ -25,6 +28,13 @@ DOUBT_AFTER, DOUBT_EVERY = 6, 3
 """After so many frames without a fix the flight's heading and height so far are doubted, in one frame of so many."""
 STRONGEST = math.log(50.0)
 """Greatest log factor by which one match raises its cells: the map may hold the same place twice."""
+
+
+def belief_over(cache: MapCache) -> Belief:
+    """The belief over the tiles of a map before anything is seen."""
+    m = cache.manifest
+    first = cache.centres_m[0] - cache.cells[0][::-1] * np.array([m.stride_m, -m.stride_m])
+    return Belief(first[0], first[1], m.grid_rows, m.grid_cols, m.stride_m, OUTSIDE_AT_START)
 
 
 class Tracker:
