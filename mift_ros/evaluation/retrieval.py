@@ -8,15 +8,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.errors import BagError, GeometryError
 from mift_ros.evaluation.flight import Flight, FlightSample
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.config import LocalizerConfig
-from mift_ros.localization.hypotheses import make_hypotheses
+from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.quality import check_telemetry
-from mift_ros.localization.search import TileSearch, TileVote, best_over_poses
+from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
+from mift_ros.localization.types import Frame, Telemetry
 
 NAN = math.nan
 
@@ -36,6 +38,46 @@ class Ranked:
     problem: str = ""
 
 
+@dataclass(frozen=True)
+class Searched:
+    """A frame against every tile: the poses tried, and per tile the best score with the pose that gave it."""
+
+    made: Hypotheses
+    scores: Scores
+
+    def vehicles_m(self, cache: MapCache) -> npt.NDArray[np.float64]:
+        """Where the vehicle would be [N, 2] if what it saw were this tile, for each."""
+        offsets = np.array([self.made.offset_m(k) for k in range(len(self.made.poses))])
+        return np.asarray(cache.centres_m - offsets[self.scores.pose])
+
+
+class FrameSearch:
+    """The localizer's search of one map, without belief and without refinement.
+
+    Raises:
+        CacheError: the cache was built with another model than the embedder's.
+    """
+
+    def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig) -> None:
+        cache.manifest.check_model(embedder.identity, str(cache.path))
+        self._manifest, self._embedder, self._config = cache.manifest, embedder, config
+        self._search = TileSearch(cache.embeddings)
+        m = cache.manifest
+        self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
+
+    def __call__(self, frame: Frame, telemetry: Telemetry) -> Searched | str:
+        """Scores of all tiles, or why the frame cannot be searched for."""
+        if refusal := check_telemetry(frame, telemetry, self._config):
+            return refusal.detail
+        m = self._manifest
+        try:
+            made = make_hypotheses(frame, telemetry, self._config, m.tile_size_m, m.input_size)
+        except GeometryError as error:
+            return str(error)
+        cosine = self._search(self._embedder.embed(made.patches))
+        return Searched(made, best_over_poses(cosine, made.poses, self.vote, self._config.min_coverage))
+
+
 class Retrieval:
     """Ranks the tiles of one map for each frame alone, as the localizer's search does.
 
@@ -43,11 +85,8 @@ class Retrieval:
     """
 
     def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig, within_m: float) -> None:
-        cache.manifest.check_model(embedder.identity, str(cache.path))
-        self._cache, self._embedder, self._config, self._within_m = cache, embedder, config, within_m
-        self._search = TileSearch(cache.embeddings)
-        m = cache.manifest
-        self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
+        self._cache, self._within_m = cache, within_m
+        self._search = FrameSearch(cache, embedder, config)
 
     def over(self, flight: Flight) -> Iterator[Ranked]:
         """One rank per image that has a truth.
@@ -66,20 +105,13 @@ class Retrieval:
     def _rank(self, sample: FlightSample) -> Ranked:
         if sample.frame is None or sample.truth is None:
             return Ranked(sample.stamp_ns, problem=sample.problem)
-        refusal = check_telemetry(sample.frame, sample.telemetry, self._config)
-        if refusal:
-            return Ranked(sample.stamp_ns, problem=refusal.detail)
-        started, m = time.perf_counter(), self._cache.manifest
-        try:
-            made = make_hypotheses(sample.frame, sample.telemetry, self._config, m.tile_size_m, m.input_size)
-        except GeometryError as error:
-            return Ranked(sample.stamp_ns, problem=str(error))
-        cosine = self._search(self._embedder.embed(made.patches))
-        scores = best_over_poses(cosine, made.poses, self._vote, self._config.min_coverage)
+        started = time.perf_counter()
+        searched = self._search(sample.frame, sample.telemetry)
         seconds = time.perf_counter() - started
-        offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
-        truth = self._cache.frame.to_local(sample.truth.lat_deg, sample.truth.lon_deg)
-        right = np.hypot(*(self._cache.centres_m - offsets[scores.pose] - truth).T) <= self._within_m
+        if isinstance(searched, str):
+            return Ranked(sample.stamp_ns, problem=searched)
+        truth, scores = self._cache.frame.to_local(sample.truth.lat_deg, sample.truth.lon_deg), searched.scores
+        right = np.hypot(*(searched.vehicles_m(self._cache) - truth).T) <= self._within_m
         if not right.any():
             return Ranked(sample.stamp_ns, seconds=seconds, problem=f"no tile within {self._within_m:g} m of the truth")
         found = float(scores.best[right].max())
