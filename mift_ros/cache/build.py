@@ -13,14 +13,16 @@ import numpy as np
 import mift_ros
 from mift_ros.cache.grid import MetricBounds, TileGrid, metric_bounds, plan_grid
 from mift_ros.cache.layout import RASTER_WIDTH_UNIT, data_bytes, plan
-from mift_ros.cache.manifest import CacheManifest
+from mift_ros.cache.manifest import CacheManifest, TerrainFacts
 from mift_ros.cache.raster import MIN_VALID_SHARE, cells_with_data, draw_raster
+from mift_ros.cache.terrain import draw_terrain
 from mift_ros.cache.tiles import Progress, embed_tiles
 from mift_ros.cache.workfile import WorkFile, partial_path
 from mift_ros.errors import CacheError, ConfigError, MapError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.inference.embedder import Embedder
 from mift_ros.maps.source import MapSource
+from mift_ros.maps.terrain import TerrainModel
 
 DEFAULT_TILE_SIZE_M = 72.0
 STRIDES_PER_TILE = 4
@@ -46,11 +48,14 @@ def build_cache(
     out_path: str | Path,
     options: BuildOptions | None = None,
     progress: Progress = lambda stage, done, total: None,
+    terrain: TerrainModel | None = None,
 ) -> CacheManifest:
     """Build the cache of a map; an interrupted build of the same inputs is continued from `out_path`.partial.
 
+    With `terrain` the cache carries the heights of the ground too.
+
     Raises:
-        MapError: the map is damaged, smaller than a tile, or has no data.
+        MapError: the map is damaged, smaller than a tile, or has no data; the terrain model is damaged or elsewhere.
         ConfigError: tile size, stride or raster resolution out of range.
         CacheError: the cache does not fit the disk, or another process is building it.
     """
@@ -60,11 +65,13 @@ def build_cache(
     extent = metric_bounds(bounds, frame)
     stride_m = options.stride_m if options.stride_m is not None else options.tile_size_m / STRIDES_PER_TILE
     grid = plan_grid(extent, options.tile_size_m, stride_m, embedder.identity.input_size, source.name)
-    manifest = _manifest(source, embedder, options, frame, extent, grid)
+    heights, facts = draw_terrain(terrain, frame, extent, grid.tile_size_m) if terrain is not None else (None, None)
+    manifest = _manifest(source, embedder, options, frame, extent, grid, facts)
     raster_shape = _raster_shape(extent, manifest.raster_gsd_m)
-    _check_disk(out_path, data_bytes(plan(raster_shape, grid.rows * grid.cols, manifest.embedding_dim)))
+    shape = None if heights is None else (heights.shape[0], heights.shape[1])
+    _check_disk(out_path, data_bytes(plan(raster_shape, grid.rows * grid.cols, manifest.embedding_dim, shape)))
     try:
-        with WorkFile(partial_path(out_path), manifest, raster_shape) as work:
+        with WorkFile(partial_path(out_path), manifest, raster_shape, heights) as work:
             draw_raster(source, frame, work, raster_shape, progress)
             cells = cells_with_data(work, grid, raster_shape)
             if not len(cells):
@@ -84,6 +91,7 @@ def _manifest(
     frame: LocalFrame,
     extent: MetricBounds,
     grid: TileGrid,
+    terrain: TerrainFacts | None,
 ) -> CacheManifest:
     identity = embedder.identity
     raster_gsd_m = options.raster_gsd_m if options.raster_gsd_m is not None else max(FINEST_RASTER_GSD_M, source.gsd_m)
@@ -115,6 +123,7 @@ def _manifest(
         build_command=options.build_command,
         created_utc=_now_utc(),
         software_version=mift_ros.__version__,
+        terrain=terrain,
     )
 
 

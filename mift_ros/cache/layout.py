@@ -1,8 +1,8 @@
-"""The file format: safetensors, one header and four arrays whose places follow from the header alone.
+"""The file format: safetensors, one header and four or five arrays whose places follow from the header alone.
 
-8 bytes header length (little endian) | header JSON, padded with spaces | raster | centres_m | cells | embeddings.
-The raster comes first and has a width that is a multiple of 8: its size is known before any tile is chosen, and every
-array after it lies aligned.
+8 bytes header length (little endian) | header JSON, padded with spaces | raster | terrain | centres_m | cells |
+embeddings. The terrain is optional. Raster and terrain have widths that are a multiple of 8: their sizes are known
+before any tile is chosen, and every array after them lies aligned.
 """
 
 from __future__ import annotations
@@ -21,8 +21,15 @@ FORMAT = "mift-map-cache"
 HEADER_UNIT = 4096
 MAX_HEADER_BYTES = 2**20
 RASTER_WIDTH_UNIT = 8
-DTYPES: dict[str, npt.DTypeLike] = {"U8": np.uint8, "F64": np.float64, "I32": np.int32, "F16": np.float16}
-TENSORS = {"raster": "U8", "centres_m": "F64", "cells": "I32", "embeddings": "F16"}
+DTYPES: dict[str, npt.DTypeLike] = {
+    "U8": np.uint8,
+    "F64": np.float64,
+    "F32": np.float32,
+    "I32": np.int32,
+    "F16": np.float16,
+}
+TENSORS = {"raster": "U8", "terrain": "F32", "centres_m": "F64", "cells": "I32", "embeddings": "F16"}
+OPTIONAL = "terrain"
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,7 @@ class Tensor:
     """An array in the file; `offset` counts from the end of the header."""
 
     dtype: str
-    shape: tuple[int, ...]
+    shape: tuple[int, int]
     offset: int
 
     @property
@@ -42,10 +49,13 @@ class Tensor:
         return size
 
 
-def plan(raster_shape: tuple[int, int], tiles: int, embedding_dim: int) -> dict[str, Tensor]:
+def plan(
+    raster_shape: tuple[int, int], tiles: int, embedding_dim: int, terrain_shape: tuple[int, int] | None = None
+) -> dict[str, Tensor]:
     """Where each array goes, in file order."""
     shapes = {
         "raster": raster_shape,
+        "terrain": terrain_shape,
         "centres_m": (tiles, 2),
         "cells": (tiles, 2),
         "embeddings": (tiles, embedding_dim),
@@ -53,8 +63,10 @@ def plan(raster_shape: tuple[int, int], tiles: int, embedding_dim: int) -> dict[
     placed: dict[str, Tensor] = {}
     offset = 0
     for name, dtype in TENSORS.items():
-        placed[name] = Tensor(dtype, shapes[name], offset)
-        offset += placed[name].nbytes
+        shape = shapes[name]
+        if shape is not None:
+            placed[name] = Tensor(dtype, shape, offset)
+            offset += placed[name].nbytes
     return placed
 
 
@@ -98,9 +110,14 @@ def locate(content: dict[str, Any], data_start: int, file_bytes: int, where: str
         CacheError: an array is missing or out of place, or the file has another size than its header says.
     """
     try:
-        tensors = {name: _tensor(content[name], dtype) for name, dtype in TENSORS.items()}
-        (height, width), (tiles, _) = tensors["raster"].shape, tensors["cells"].shape
-        if tensors != plan((height, width), tiles, tensors["embeddings"].shape[1]):
+        tensors = {
+            name: _tensor(content[name], dtype)
+            for name, dtype in TENSORS.items()
+            if name != OPTIONAL or name in content
+        }
+        raster, (tiles, _), (_, dim) = (tensors[name].shape for name in ("raster", "cells", "embeddings"))
+        terrain = tensors[OPTIONAL].shape if OPTIONAL in tensors else None
+        if tensors != plan(raster, tiles, dim, terrain):
             raise ValueError("out of place")
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         raise CacheError(f"{where}: the header describes no map cache ({error}); build the cache again") from error
@@ -112,9 +129,9 @@ def locate(content: dict[str, Any], data_start: int, file_bytes: int, where: str
 
 
 def _tensor(raw: dict[str, Any], dtype: str) -> Tensor:
-    shape = tuple(int(side) for side in raw["shape"])
+    rows, columns = (int(side) for side in raw["shape"])
     begin, end = (int(offset) for offset in raw["data_offsets"])
-    tensor = Tensor(dtype, shape, begin)
-    if raw["dtype"] != dtype or len(shape) != 2 or min(shape) < 1 or begin < 0 or end - begin != tensor.nbytes:
+    tensor = Tensor(dtype, (rows, columns), begin)
+    if raw["dtype"] != dtype or min(rows, columns) < 1 or begin < 0 or end - begin != tensor.nbytes:
         raise ValueError("array out of shape")
     return tensor

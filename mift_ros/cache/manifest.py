@@ -8,14 +8,32 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 from mift_ros.errors import CacheError
+from mift_ros.geometry.terrain import DATUMS
 from mift_ros.inference.embedder import ModelIdentity
 
-FORMAT_VERSION = 1
+FORMAT_VERSION, TERRAIN_VERSION = 1, 2
+"""Of a cache as it always was, and of one with a terrain model, which older software could not lay out."""
 SHA_SHOWN = 12
 """Hex digits of a SHA-256 that messages and tables show."""
 
 _POSITIVE = ("embedding_dim", "input_size", "tile_size_m", "stride_m", "tile_gsd_m", "grid_rows", "grid_cols")
 _HEX = frozenset("0123456789abcdef")
+
+
+@dataclass(frozen=True)
+class TerrainFacts:
+    """Where the heights of a cache come from and lie; `undulation_m` was added to the source's to be above `datum`.
+
+    `west_m`, `north_m` is the top-left corner of the array.
+    """
+
+    name: str
+    sha256: str
+    datum: str
+    undulation_m: float
+    west_m: float
+    north_m: float
+    gsd_m: float
 
 
 @dataclass(frozen=True)
@@ -54,11 +72,19 @@ class CacheManifest:
     software_version: str
     yaw_bins: int = 1
     pca: None = None
-    format_version: int = FORMAT_VERSION
+    terrain: TerrainFacts | None = None
+
+    @property
+    def format_version(self) -> int:
+        """The oldest that holds what this cache has."""
+        return FORMAT_VERSION if self.terrain is None else TERRAIN_VERSION
 
     def to_json(self) -> str:
         """One-line JSON."""
-        return json.dumps(asdict(self), sort_keys=True, allow_nan=False)
+        content = {**asdict(self), "format_version": self.format_version}
+        if self.terrain is None:
+            del content["terrain"]
+        return json.dumps(content, sort_keys=True, allow_nan=False)
 
     @classmethod
     def from_json(cls, text: str, where: str) -> CacheManifest:
@@ -72,13 +98,15 @@ class CacheManifest:
         except (ValueError, RecursionError) as error:
             raise CacheError(f"{where}: the manifest is not JSON ({error}); build the cache again") from error
         version = raw.get("format_version") if isinstance(raw, dict) else None
-        if version != FORMAT_VERSION:
+        if version not in (FORMAT_VERSION, TERRAIN_VERSION) or isinstance(version, bool):
             raise CacheError(
-                f"{where}: cache format version {version}, this software reads version {FORMAT_VERSION}; "
-                "update mift_ros or build the cache again"
+                f"{where}: cache format version {version}, this software reads versions {FORMAT_VERSION} to "
+                f"{TERRAIN_VERSION}; update mift_ros or build the cache again"
             )
-        hints = get_type_hints(cls)
-        values = {f.name: _typed(raw.get(f.name), hints[f.name], f.name, where) for f in fields(cls)}
+        values = _fields(cls, raw, where)
+        if version == TERRAIN_VERSION:
+            part = raw.get("terrain")
+            values["terrain"] = TerrainFacts(**_fields(TerrainFacts, part if isinstance(part, dict) else {}, where))
         manifest = cls(**values)
         manifest._check_ranges(where)
         return manifest
@@ -104,9 +132,17 @@ class CacheManifest:
         for name in ("bounds_m", "bounds_deg"):
             west, south, east, north = getattr(self, name)
             checks[name] = west < east and south < north
+        if self.terrain is not None:
+            checks["terrain"] = self.terrain.gsd_m > 0 and self.terrain.datum in DATUMS
         for name, good in checks.items():
             if not good:
                 raise CacheError(f"{where}: manifest field {name!r} is {getattr(self, name)!r}; build the cache again")
+
+
+def _fields(kind: type[Any], raw: dict[str, Any], where: str) -> dict[str, Any]:
+    """The fields of a dataclass but `terrain`, each of its type."""
+    hints = get_type_hints(kind)
+    return {f.name: _typed(raw.get(f.name), hints[f.name], f.name, where) for f in fields(kind) if f.name != "terrain"}
 
 
 def _typed(value: Any, hint: Any, name: str, where: str) -> Any:

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.cache.layout import DTYPES, MAX_HEADER_BYTES, Tensor, locate, parse_header
+from mift_ros.cache.layout import DTYPES, MAX_HEADER_BYTES, OPTIONAL, Tensor, locate, parse_header
 from mift_ros.cache.manifest import CacheManifest
 from mift_ros.errors import CacheError
 from mift_ros.geometry.frames import LocalFrame
+from mift_ros.geometry.terrain import Terrain
 from mift_ros.inference.embedder import ModelIdentity
 
 
@@ -21,7 +22,8 @@ class MapCache:
     """A map ready for flight.
 
     `embeddings` [N, D] float16, `centres_m` [N, 2] float64 (east, north in `frame`), `cells` [N, 2] int32 (grid row
-    from the north, column from the west), `raster` [H, W] uint8 grey, 0 where the map has no data. All read-only.
+    from the north, column from the west), `raster` [H, W] uint8 grey, 0 where the map has no data, `terrain` the
+    heights of the ground or None. All read-only.
     """
 
     def __init__(self, path: Path, manifest: CacheManifest, arrays: dict[str, npt.NDArray[np.generic]]) -> None:
@@ -32,6 +34,10 @@ class MapCache:
         self.centres_m: npt.NDArray[np.float64] = arrays["centres_m"].view(np.float64)
         self.cells: npt.NDArray[np.int32] = arrays["cells"].view(np.int32)
         self.raster: npt.NDArray[np.uint8] = arrays["raster"].view(np.uint8)
+        self.terrain: Terrain | None = None
+        if (facts := manifest.terrain) is not None:
+            heights = arrays["terrain"].view(np.float32)
+            self.terrain = Terrain(heights, facts.west_m, facts.north_m, facts.gsd_m, facts.datum)
 
     @classmethod
     def open(cls, path: str | Path, identity: ModelIdentity | None = None) -> MapCache:
@@ -46,6 +52,8 @@ class MapCache:
         tensors = locate(content, data_start, path.stat().st_size, str(path))
         if tensors["embeddings"].shape[1] != manifest.embedding_dim:
             raise CacheError(f"{path}: embeddings and manifest disagree about their dimension; build the cache again")
+        if (OPTIONAL in tensors) != (manifest.terrain is not None):
+            raise CacheError(f"{path}: arrays and manifest disagree about a terrain model; build the cache again")
         if identity is not None:
             manifest.check_model(identity, str(path))
         mapped = np.memmap(path, np.uint8, mode="r")
@@ -59,7 +67,8 @@ class MapCache:
     @property
     def nbytes(self) -> int:
         """Size of all arrays in bytes."""
-        return self.embeddings.nbytes + self.centres_m.nbytes + self.cells.nbytes + self.raster.nbytes
+        heights = self.terrain.heights_m.nbytes if self.terrain is not None else 0
+        return self.embeddings.nbytes + self.centres_m.nbytes + self.cells.nbytes + self.raster.nbytes + heights
 
     def __len__(self) -> int:
         return len(self.embeddings)

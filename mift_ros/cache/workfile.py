@@ -37,7 +37,13 @@ class WorkFile:
     `raster_rows` and `blocks` say how much is already in it.
     """
 
-    def __init__(self, path: Path, manifest: CacheManifest, raster_shape: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        manifest: CacheManifest,
+        raster_shape: tuple[int, int],
+        terrain: npt.NDArray[np.float32] | None = None,
+    ) -> None:
         """Open `path`, to continue a build with equal inputs or to start.
 
         Raises:
@@ -48,9 +54,10 @@ class WorkFile:
         self.raster_rows = 0
         self.blocks = 0
         self._raster_shape = raster_shape
+        self._terrain = terrain
         self._tensors: dict[str, Tensor] = {}
         most_tiles = manifest.grid_rows * manifest.grid_cols
-        largest = plan(raster_shape, most_tiles, manifest.embedding_dim)
+        largest = self._plan(most_tiles)
         self._data_start = len(encode_header(largest, _metadata(manifest, "0" * 64)))
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         try:
@@ -85,8 +92,10 @@ class WorkFile:
 
     def place_tiles(self, cells: npt.NDArray[np.int32], grid: TileGrid) -> None:
         """Lay out the arrays for these tiles and write where they are."""
-        self._tensors = plan(self._raster_shape, len(cells), self.manifest.embedding_dim)
+        self._tensors = self._plan(len(cells))
         self._file.truncate(self._data_start + data_bytes(self._tensors))
+        if self._terrain is not None:
+            self._write(self._data_start + self._tensors["terrain"].offset, self._terrain)
         self._write(self._data_start + self._tensors["centres_m"].offset, grid.centres_m(cells))
         self._write(self._data_start + self._tensors["cells"].offset, cells)
 
@@ -111,6 +120,10 @@ class WorkFile:
         self._file.write(header)
         self._sync()
         os.replace(self.path, out_path)
+
+    def _plan(self, tiles: int) -> dict[str, Tensor]:
+        shape = None if self._terrain is None else (self._terrain.shape[0], self._terrain.shape[1])
+        return plan(self._raster_shape, tiles, self.manifest.embedding_dim, shape)
 
     def _resume(self) -> bool:
         """Take over the progress of an interrupted build of the same cache."""

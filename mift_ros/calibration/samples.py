@@ -65,7 +65,8 @@ class Sample:
         sources = raw.pop("sources")
         for name in ("sharpness", "drift_m"):
             sources[name] = np.array(sources[name])
-        sources["offset_m"] = tuple(sources["offset_m"])
+        for name in ("offset_m", "slope"):
+            sources[name] = tuple(sources.get(name, (0.0, 0.0)))
         raw["places"] = tuple((float(d), float(s)) for d, s in raw["places"])
         raw["error_m"], raw["tile_share"] = tuple(raw["error_m"]), tuple(raw["tile_share"])
         return cls(sources=ErrorSources(**sources), **raw)
@@ -125,7 +126,7 @@ class Sampler:
         best = match.places[0]
         return Sample(
             name, AS_FLOWN, result.stamp_ns, (best.east_m - float(here[0]), best.north_m - float(here[1])),
-            wrap_deg(best.heading_deg - truth.heading_deg), match.sources.height_agl_m / telemetry.height_agl_m,
+            wrap_deg(best.heading_deg - truth.heading_deg), match.height_agl_m / telemetry.height_agl_m,
             _margin(result),
             tuple((math.dist(here, (p.east_m, p.north_m)), p.significance) for p in match.places), match.sources,
             self._tile_share(match, here), len(self._localizer.cache),

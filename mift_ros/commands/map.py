@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 import shlex
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+
+from mift_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mift_ros.cache.manifest import TerrainFacts
+    from mift_ros.maps.terrain import TerrainModel
 
 app = typer.Typer(help="Prepare the map of a flight.", no_args_is_help=True)
 
@@ -32,6 +39,13 @@ def build(
     imagery_date: Annotated[str, typer.Option(help="When the imagery was taken, for the manifest.")] = "",
     attribution: Annotated[str, typer.Option(help="Whose imagery it is, for the manifest.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")] = 0,
+    terrain: Annotated[Path | None, typer.Option(help="GeoTIFF of the ground's heights, m, to fly with.")] = None,
+    terrain_datum: Annotated[
+        str, typer.Option(help="What its heights are above, if it does not say: ellipsoid, egm96, egm2008 or amsl.")
+    ] = "",
+    geoid_undulation_m: Annotated[
+        float | None, typer.Option(help="Height of the geoid above the ellipsoid at the site, to be added to them, m.")
+    ] = None,
 ) -> None:
     """Embed a map once, before flight. Interrupt it and run it again to continue."""
     from mift_ros.cache.build import BuildOptions, build_cache
@@ -42,6 +56,7 @@ def build(
     command = shlex.join(["mift", *sys.argv[1:]])
     options = BuildOptions(tile_size_m, stride_m, raster_gsd_m, imagery_date, attribution, command)
     opened, embedder = open_map(source), load_embedder(model, threads)
+    heights = _terrain(terrain, terrain_datum, geoid_undulation_m)
     bars = _progress()
     tasks = {name: bars.add_task(name, total=None) for name in ("raster", "tiles")}
 
@@ -50,7 +65,7 @@ def build(
         bars.update(tasks[stage], completed=done, total=total)
 
     try:
-        build_cache(opened, embedder, out, options, show)
+        build_cache(opened, embedder, out, options, show, heights)
     finally:
         if bars.live.is_started:
             bars.stop()
@@ -74,6 +89,7 @@ def info(cache: CacheArgument) -> None:
         "model": f"{m.model_name} {m.model_variant} ({m.model_sha256[:SHA_SHOWN]}), {m.embedding_dim} numbers per tile",
         "tiles": f"{len(opened)} of {m.grid_rows} x {m.grid_cols}, {m.tile_size_m:g} m every {m.stride_m:g} m",
         "resolution": f"{m.tile_gsd_m:.4g} m/px for the model, {m.raster_gsd_m:.4g} m/px for refinement",
+        "terrain": _heights(m.terrain),
         "size": f"{opened.nbytes / 1e6:.1f} MB",
         "built": f"{m.created_utc} by mift_ros {m.software_version}",
         "command": m.build_command or "unknown",
@@ -133,6 +149,22 @@ def haystack(
     east, north = made.needle_at_m
     at = f"the needle lies {east:.0f} m east and {north:.0f} m north of its centre"
     typer.echo(f"{out}: {made.side_px} x {made.side_px} pixels, {out.stat().st_size / 1e6:.0f} MB; {at}")
+
+
+def _terrain(path: Path | None, datum: str, undulation_m: float | None) -> TerrainModel | None:
+    from mift_ros.maps.terrain import open_terrain
+
+    if path is not None:
+        return open_terrain(path, datum, math.nan if undulation_m is None else undulation_m)
+    if datum or undulation_m is not None:
+        raise ConfigError("a terrain datum or a geoid undulation belongs to a terrain model: give --terrain too")
+    return None
+
+
+def _heights(facts: TerrainFacts | None) -> str:
+    if facts is None:
+        return "none: the ground is taken as flat"
+    return f"{facts.name} ({facts.sha256[:12]}), every {facts.gsd_m:.4g} m, above {facts.datum}"
 
 
 def _progress() -> Progress:

@@ -54,6 +54,11 @@ class LocalizerConfig(Parameters):
         0.0, 0.0, 1000.0, "m", "One sigma per axis of the map's own georeference, on top of the calibration."
     )
 
+    use_terrain: bool = flag(True, "Use the terrain model in the cache if it has one; false takes the ground as level.")
+    terrain_sigma_m: float = number(
+        3.0, 0.01, 1000.0, "m", "One sigma of the terrain model's heights where the vehicle looks, datum included."
+    )
+
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.height_agl_min_m > self.height_agl_max_m:

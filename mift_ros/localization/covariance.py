@@ -9,7 +9,8 @@ c - o, and an error of the measured rotation phi (ENU, true rotation = exp(phi) 
 
     d_o = (phi x r) + o * (phi x r).up / h,    r = (o, -h),
 
-the ray to the ground, cut with the plane of the ground again.
+the ray to the ground, cut with the plane of the ground again. Over a terrain the altitude is that of the matched ground
+plus the height that the scale gives, so that it errs with c by the slope of the ground there, and with the scale.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ LARGEST_SIGMA = 1e6
 FAR_M = 1e5
 """Height and lever arm where they are not known, and the greatest that are taken."""
 SHARPEST = 1e9
+STEEPEST = (-10.0, 10.0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,8 @@ class ErrorSources:
     m^2); `heading_sharpness` and `scale_sharpness` are the same over heading (per rad^2) and relative height. `drift_m`
     [2, 2] is how far the best place moves per radian of heading (first column, clockwise) and per unit of relative
     height. `significance` is the match's. `offset_m` [2] leads from under the camera to the centre of the matched
-    ground. `heading_reach_rad` and `scale_reach` are how far the alignment searched.
+    ground, `height_agl_m` is above that ground, and `slope` [2] is how it rises per metre east and north (0 where it is
+    taken as level). `heading_reach_rad` and `scale_reach` are how far the alignment searched.
     """
 
     sharpness: Matrix
@@ -56,6 +59,7 @@ class ErrorSources:
     gsd_m: float
     heading_reach_rad: float
     scale_reach: float
+    slope: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,15 @@ class ErrorModel:
 
 @dataclass(frozen=True)
 class Known:
-    """What the telemetry gave, the vehicle's attitude (else only the camera is level) and altitude; the map's error."""
+    """What is known besides the match: the vehicle's attitude (else only the camera is level) and altitude; map errors.
+
+    `terrain_sigma_m` is of the heights of a terrain that the altitude was made of, NaN when it came from the telemetry.
+    """
 
     attitude: bool
     altitude: bool
     map_sigma_m: float = 0.0
+    terrain_sigma_m: float = math.nan
 
 
 def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix:
@@ -92,7 +100,8 @@ def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix
     sources = _usable(sources)
     heading_var, scale_var = _turn_variance(sources, model), _scale_variance(sources, model)
     parts = np.zeros((6, 6))
-    parts[:2, :2] = _alignment(sources, model) + np.eye(2) * (model.residual_m**2 + known.map_sigma_m**2)
+    ground = _alignment(sources, model) + np.eye(2) * (model.residual_m**2 + known.map_sigma_m**2)
+    parts[:3, :3] = _climbed(ground, sources)
     parts[:2, :2] += _parallax(sources, model)
     parts += heading_var * _outer(_by_heading(sources))
     parts += scale_var * _outer(_by_scale(sources))
@@ -100,7 +109,11 @@ def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix
         parts += model.attitude_rad**2 * _outer(column)
     if not known.attitude:
         parts[3, 3] = parts[4, 4] = LEVEL_SIGMA_RAD**2
-    parts[2, 2] = (ALTITUDE_SIGMA_M if known.altitude else UNKNOWN_ALTITUDE_SIGMA_M) ** 2
+    if math.isfinite(known.terrain_sigma_m):
+        parts[2, 2] += known.terrain_sigma_m**2
+    else:
+        parts[2, :] = parts[:, 2] = 0.0
+        parts[2, 2] = (ALTITUDE_SIGMA_M if known.altitude else UNKNOWN_ALTITUDE_SIGMA_M) ** 2
     return definite(parts)
 
 
@@ -124,6 +137,7 @@ def _usable(sources: ErrorSources) -> ErrorSources:
         gsd_m=_ranged(sources.gsd_m, 0.0, FAR_M, FAR_M),
         heading_reach_rad=_ranged(sources.heading_reach_rad, 1e-3, math.pi, math.pi),
         scale_reach=_ranged(sources.scale_reach, 1e-3, 1.0, 1.0),
+        slope=(_ranged(sources.slope[0], *STEEPEST, 0.0), _ranged(sources.slope[1], *STEEPEST, 0.0)),
     )
 
 
@@ -156,6 +170,12 @@ def _alignment(sources: ErrorSources, model: ErrorModel) -> Matrix:
     return np.asarray((vectors * variances) @ vectors.T + np.eye(2) * sources.gsd_m**2 / 12)
 
 
+def _climbed(ground: Matrix, sources: ErrorSources) -> Matrix:
+    """Covariance [3, 3] of a point of the ground of which that over east and north is given: it stays on the slope."""
+    lift = np.array([[1.0, 0.0], [0.0, 1.0], sources.slope])
+    return np.asarray(lift @ ground @ lift.T)
+
+
 def _parallax(sources: ErrorSources, model: ErrorModel) -> Matrix:
     """Ground that is higher or lower than taken is seen displaced along the line of sight."""
     tangent = np.array(sources.offset_m) / sources.height_agl_m
@@ -186,13 +206,14 @@ def _by_heading(sources: ErrorSources) -> Matrix:
     """Error state [6] per radian about up (counter-clockwise) by which the matched heading is wrong."""
     east, north = sources.offset_m
     drift = -sources.drift_m[:, 0]
-    return np.array([drift[0] + north, drift[1] - east, 0.0, 0.0, 0.0, 1.0])
+    return np.array([drift[0] + north, drift[1] - east, drift @ sources.slope, 0.0, 0.0, 1.0])
 
 
 def _by_scale(sources: ErrorSources) -> Matrix:
     """Error state [6] per unit of relative height by which the matched scale is wrong."""
-    east, north = np.asarray(sources.drift_m)[:, 1] - sources.offset_m
-    return np.array([east, north, 0.0, 0.0, 0.0, 0.0])
+    drift = np.asarray(sources.drift_m)[:, 1]
+    east, north = drift - sources.offset_m
+    return np.array([east, north, drift @ sources.slope + sources.height_agl_m, 0.0, 0.0, 0.0])
 
 
 def _by_attitude(sources: ErrorSources, coupled: bool) -> list[Matrix]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Sequence
@@ -26,6 +27,8 @@ from mift_ros.localization.refine import Alignment, Candidate, Refiner
 from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
 from mift_ros.localization.tracking import Tracker, belief_over
 from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,8 @@ class Localizer:
         self._embedder = embedder
         self._search = TileSearch(cache.embeddings)
         self._chance = Chance(cache)
+        self._terrain = cache.terrain if self.config.use_terrain else None
+        self._flat_told = False
         m = cache.manifest
         self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
         self._tracker = Tracker(belief_over(cache), m.tile_size_m, self.config)
@@ -109,7 +114,7 @@ class Localizer:
             return _Refused(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
         noise = refiner.noise(alignments[0])
         gsd_m = self.cache.manifest.raster_gsd_m
-        matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m)
+        matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m, self._terrain)
         supports = self._update(made, scores, [self._sighting(matched, a) for a in alignments])
         chosen = _chosen([support.after for support in supports])
         best = refiner.polished(alignments[chosen])
@@ -180,9 +185,18 @@ class Localizer:
             return Rejection(stamp_ns, *outcome.refusal, match=match)
         match = outcome.matched.picture(self.cache.manifest)
         fix = make_fix(stamp_ns, self.cache.frame, outcome.matched, match, self.calibration)
+        self._tell_if_flat(outcome.matched)
         sigma_m = math.sqrt(float(fix.covariance[0, 0]))
         self._tracker.fixed(stamp_ns, fix.position_m, sigma_m, outcome.probability)
         return fix
+
+    def _tell_if_flat(self, matched: Matched) -> None:
+        """Say once that the terrain model ends where the vehicle is."""
+        if self._terrain is not None and not matched.stance.on_terrain and not self._flat_told:
+            self._flat_told = True
+            east, north = matched.vehicle_m
+            where = f"{east:.0f} m east, {north:.0f} m north of the map's centre"
+            logger.warning("no terrain heights around %s: the ground is taken as level there", where)
 
 
 def _chosen(probabilities: Sequence[float]) -> int:

@@ -87,6 +87,7 @@ class Match:
 
     `patch` is the rectified north-up ground patch [S, S, 3] uint8, `centre_m` its believed centre in the map frame.
     `places` are the places compared at last, best first, `sources` what the error of the first is made of.
+    `height_agl_m` is the height above the ground under the vehicle as the first has it.
     """
 
     patch: npt.NDArray[np.uint8]
@@ -94,6 +95,7 @@ class Match:
     size_m: float
     places: tuple[Place, ...]
     sources: ErrorSources
+    height_agl_m: float = NAN
 
 
 @dataclass(frozen=True)

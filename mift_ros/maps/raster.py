@@ -49,7 +49,7 @@ class RasterMap:
         self._files = tuple(files)
         self._bands, self._has_alpha = _select_bands(dataset, name)
         self._lock = threading.Lock()
-        self._bounds, self._gsd_m = _extent(dataset, name)
+        self._bounds, self._gsd_m = extent_of(dataset, name)
         factors = dataset.overviews(1) if reopen else []
         self._overviews = {factor: level for level, factor in enumerate(factors)}
         self._reopen = reopen
@@ -67,7 +67,7 @@ class RasterMap:
 
     def sha256(self) -> str:
         """SHA-256 of the file; of several files, of the lines `sha256sum` would print for them (names only)."""
-        digests = [(_sha256_of(path), path.name) for path in sorted(self._files)]
+        digests = [(sha256_of(path), path.name) for path in sorted(self._files)]
         if len(digests) == 1:
             return digests[0][0]
         return hashlib.sha256("".join(f"{digest}  {name}\n" for digest, name in digests).encode()).hexdigest()
@@ -160,7 +160,7 @@ def _select_bands(dataset: Raster, name: str) -> tuple[list[int], bool]:
     return bands, has_alpha
 
 
-def _extent(dataset: Raster, name: str) -> tuple[GeoBounds, float]:
+def extent_of(dataset: Raster, name: str) -> tuple[GeoBounds, float]:
     """Bounds in degrees and the ground sample distance at the centre, metres."""
     if dataset.crs.is_geographic and not (abs(dataset.bounds.top) <= 90.0 and abs(dataset.bounds.left) <= 360.0):
         raise MapError(f"{name}: the CRS is in degrees but the extent {tuple(dataset.bounds)} is not; wrong CRS?")
@@ -179,7 +179,8 @@ def crs_of(frame: LocalFrame) -> CRS:
     return CRS.from_wkt(frame.crs.to_wkt())
 
 
-def _sha256_of(path: Path) -> str:
+def sha256_of(path: Path) -> str:
+    """SHA-256 of a file, in hex."""
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while chunk := file.read(_HASH_CHUNK_BYTES):

@@ -130,11 +130,11 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 def test_a_future_version_names_both_versions(copy: Path) -> None:
     def change(header: dict[str, Any]) -> None:
-        set_manifest(format_version=2)(header)
+        set_manifest(format_version=3)(header)
         del header["embeddings"]
 
     rewrite_header(copy, change)
-    with pytest.raises(CacheError, match="cache format version 2, this software reads version 1"):
+    with pytest.raises(CacheError, match="cache format version 3, this software reads versions 1 to 2"):
         MapCache.open(copy)
 
 
