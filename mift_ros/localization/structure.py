@@ -8,19 +8,22 @@ and dividing by the local energy gives a score in [-1, 1] for every shift.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
 import numpy.typing as npt
 
 Field = npt.NDArray[np.float32]
-Spectrum = npt.NDArray[np.float32]
-"""OpenCV's packed spectrum of a real image."""
+Spectrum = npt.NDArray[np.complex64]
+"""Spectrum [N, N // 2 + 1] of a real image: the other half of the columns mirrors it."""
 SMOOTHING_PX = 1.2
 NOISE_FLOOR = 12.0
 """Gradient (Sobel units, grey levels x 8) added to every magnitude: weaker gradients lose their direction to noise."""
 CLIP = 80.0
 """Gradient above which an edge counts no more: one bright roof must not outweigh a street."""
+PRUNED = 4
+"""Up to the side of a transform over this, few shifts cost less as two matrix products than as a whole inverse."""
 FLAT = 1e-12
 """Second derivative below which three scores have no maximum between them."""
 LEAST_OF_TEMPLATE = 0.05
@@ -33,14 +36,26 @@ def orientation_field(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8] 
 
     Validity shrinks by two pixels so that the border of the data makes no edge.
     """
-    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING_PX).astype(np.float32)
-    gx, gy = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    magnitude = np.sqrt(gx * gx + gy * gy) + NOISE_FLOOR
-    weight = np.minimum(magnitude, CLIP) / (CLIP * magnitude * magnitude)
-    field = np.dstack([(gx * gx - gy * gy) * weight, 2 * gx * gy * weight])
-    if valid is not None:
-        field *= inner(valid)[..., None]
-    return field.astype(np.float32, copy=False)
+    return np.dstack(_planes(grey, None if valid is None else inner(valid)))
+
+
+def _planes(grey: npt.NDArray[np.uint8], mask: Field | None) -> tuple[Field, Field]:
+    """Both parts of the orientation field, in place: at these sizes memory costs more than arithmetic."""
+    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING_PX)
+    gx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), np.float32)
+    gy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1), np.float32)
+    weight = np.asarray(cv2.magnitude(gx, gy), np.float32)
+    weight += np.float32(NOISE_FLOOR)
+    weight *= np.maximum(weight, np.float32(CLIP))
+    np.divide(np.float32(1.0) if mask is None else mask, weight, out=weight)
+    y = gx * gy
+    y *= weight
+    y += y
+    gx *= gx
+    gy *= gy
+    gx -= gy
+    gx *= weight
+    return gx, y
 
 
 def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
@@ -77,52 +92,80 @@ class Window:
 
 
 def transform_size(template: int, window: int) -> int:
-    """Side of the transform in which every shift of the template inside the window is free of wrap-around."""
-    return int(cv2.getOptimalDFTSize(max(template, window)))
+    """Side of the transform in which every shift of the template inside the window is free of wrap-around.
+
+    A multiple of 4: transforms of odd sides take twice the time.
+    """
+    return 4 * int(cv2.getOptimalDFTSize(-(-max(template, window) // 4)))
 
 
 def make_template(
     grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8], side: int, texture: float = 0.0
 ) -> Template:
     """Spectra of a square grey patch in a transform of `side`, for a map of a mean energy per pixel (`texture`)."""
-    field = orientation_field(grey, valid)
     mask = inner(valid)
-    norm = float(np.sqrt((field * field).sum()))
-    x, y = (_spectrum(field[..., k], side) for k in (0, 1))
-    pixels = int(mask.sum())
-    floor = max(1e-6, LEAST_OF_TEMPLATE * norm * norm, LEAST_OF_TEXTURE * texture * pixels)
-    return Template(x, y, _spectrum(mask, side), norm, len(grey), pixels, floor)
+    x, y = _planes(grey, mask)
+    energy = float(np.vdot(x, x) + np.vdot(y, y))
+    pixels = int(np.count_nonzero(mask))
+    floor = max(1e-6, LEAST_OF_TEMPLATE * energy, LEAST_OF_TEXTURE * texture * pixels)
+    spectra = _spectrum(x, side), _spectrum(y, side), _spectrum(mask, side)
+    return Template(*spectra, float(np.sqrt(energy)), len(grey), pixels, floor)
 
 
 def make_window(grey: npt.NDArray[np.uint8], side: int) -> Window:
     """Spectra of a square grey map window (0 = no data)."""
-    field = orientation_field(grey, ((grey > 0) * 255).astype(np.uint8))
-    x, y = (_spectrum(field[..., k], side) for k in (0, 1))
-    return Window(x, y, _spectrum((field * field).sum(axis=2), side), len(grey))
+    x, y = _planes(grey, inner((grey > 0) * np.uint8(255)))
+    return Window(_spectrum(x, side), _spectrum(y, side), _spectrum(x * x + y * y, side), len(grey))
 
 
-def correlate(template: Template, window: Window) -> npt.NDArray[np.float32]:
+def correlate(template: Template, window: Window) -> Field:
     """Score of the template at every shift inside the window: [window - template + 1] squared, in [-1, 1]."""
     shifts = window.size - template.size + 1
-    match = _correlation(window.x, template.x) + _correlation(window.y, template.y)
-    energy = _inverse(_correlation(window.energy, template.mask))[:shifts, :shifts]
-    score = _inverse(match)[:shifts, :shifts] / (template.norm * np.sqrt(np.maximum(energy, template.floor)) + 1e-9)
+    side = len(window.x)
+    match = window.x * template.x.conj()
+    match += window.y * template.y.conj()
+    energy = _shifts(window.energy * template.mask.conj(), side, shifts)
+    np.maximum(energy, np.float32(template.floor), out=energy)
+    score = _shifts(match, side, shifts) / (np.float32(template.norm) * np.sqrt(energy) + np.float32(1e-9))
     return np.asarray(np.clip(score, -1.0, 1.0), np.float32)
 
 
-def _spectrum(image: npt.NDArray[np.float32], side: int) -> Spectrum:
-    """Packed spectrum of a real image, zero-padded to `side`; half the work of a complex transform."""
+def _spectrum(image: Field, side: int) -> Spectrum:
+    """Spectrum of a real image, zero-padded to an even `side`; OpenCV is fastest into its packed format."""
     padded = np.zeros((side, side), np.float32)
     padded[: len(image), : len(image)] = image
-    return np.asarray(cv2.dft(padded), np.float32)
+    packed = np.asarray(cv2.dft(padded, dst=padded), np.float32)
+    half = np.empty((side, side // 2 + 1), np.complex64)
+    half.view(np.float32)[:, 2:-2] = packed[:, 1:-1]
+    for column in (0, -1):
+        half[:, column] = _unpacked(packed[:, column])
+    return half
 
 
-def _correlation(window: Spectrum, template: Spectrum) -> Spectrum:
-    return np.asarray(cv2.mulSpectrums(window, template, 0, conjB=True), np.float32)
+def _unpacked(packed: Field) -> Spectrum:
+    """Spectrum [N] of a real column from its packed form: real of 0, real and imaginary of 1 ..., real of N / 2."""
+    inside = np.ascontiguousarray(packed[1:-1]).view(np.complex64)
+    return np.concatenate([packed[:1], inside, packed[-1:], inside[::-1].conj()])
 
 
-def _inverse(spectrum: Spectrum) -> npt.NDArray[np.float32]:
-    return np.asarray(cv2.dft(spectrum, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE | cv2.DFT_REAL_OUTPUT), np.float32)
+def _shifts(spectrum: Spectrum, side: int, count: int) -> Field:
+    """The first `count` squared values [count, count] of the inverse transform of a spectrum."""
+    if count > side // PRUNED:
+        columns = np.fft.ifft(spectrum, axis=0)[:count]
+        return np.asarray(np.fft.irfft(columns, n=side, axis=1)[:, :count], np.float32)
+    down, across = _inverse(side, count)
+    return (down @ spectrum).view(np.float32) @ across
+
+
+@lru_cache(maxsize=64)
+def _inverse(side: int, count: int) -> tuple[Spectrum, Field]:
+    """Inverse transform to `count` shifts as matrices: [count, side] down the columns, [side + 2, count] across."""
+    shift, frequency = np.arange(count), np.arange(side // 2 + 1)
+    down = np.exp(2j * np.pi / side * np.outer(shift, np.arange(side))) / side
+    weight = np.where((frequency == 0) | (frequency == side // 2), 1.0, 2.0)[:, None] / side
+    wave = weight * np.exp(2j * np.pi / side * np.outer(frequency, shift))
+    across = np.stack([wave.real, -wave.imag], axis=1).reshape(-1, count)
+    return down.astype(np.complex64), across.astype(np.float32)
 
 
 def subpixel_peak(field: npt.NDArray[np.float32]) -> tuple[float, float, float]:
