@@ -1,31 +1,72 @@
-"""From a packaged model's name or a file to an Embedder, by the file's kind."""
+"""From a packaged model's name or a file to the fastest Embedder that this machine has for it.
+
+A TensorRT engine built for exactly this model, here; else ONNX Runtime with its TensorRT, CUDA or CPU provider. One
+log line says which it is, and why not a better one.
+"""
 
 from __future__ import annotations
 
+import logging
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from mift_ros.errors import ModelError
 from mift_ros.inference.embedder import Embedder
+from mift_ros.inference.engine_key import StaleEngineError
+from mift_ros.inference.engines import SUFFIX
 from mift_ros.inference.onnx import OnnxEmbedder
+from mift_ros.inference.tensorrt import open_best_engine, open_engine_file
 
 ONNX_SUFFIX = ".onnx"
 
+logger = logging.getLogger(__name__)
+
 
 def load_embedder(spec: str, threads: int = 0) -> Embedder:
-    """Load a model: `spec` is a path to an ONNX file, or the name of a packaged model such as 'mift_nano'.
+    """Load a model: `spec` is a path to an ONNX file or engine, or the name of a packaged model such as 'mift_nano'.
 
     Raises:
-        ModelError: neither, or the file cannot be used.
+        ModelError: neither, or the file cannot be used. An engine that is named is loaded or refused, never replaced.
+    """
+    path = model_path(spec)
+    if path.suffix == SUFFIX:
+        return open_engine_file(path)
+    level = logging.INFO
+    try:
+        engine = open_best_engine(path)
+        logger.info("%s runs on %s", path.name, engine.provider)
+        return engine
+    except StaleEngineError as error:  # somebody built it and expects its speed
+        reason, level = str(error), logging.WARNING
+    except ModelError as error:
+        reason = str(error)
+    embedder = OnnxEmbedder(path, threads)
+    embedder.better.insert(0, reason)
+    logger.log(level, "%s runs on %s", path.name, describe(embedder))
+    return embedder
+
+
+def model_path(spec: str) -> Path:
+    """The file of a packaged model's name, or the file that is named.
+
+    Raises:
+        ModelError: neither.
     """
     if spec in packaged_models():
         with as_file(files("mift_ros").joinpath(f"weights/{spec}{ONNX_SUFFIX}")) as path:
-            return OnnxEmbedder(path, threads)
+            return path
     path = Path(spec)
-    if path.suffix != ONNX_SUFFIX and not path.exists():
+    if path.suffix not in (ONNX_SUFFIX, SUFFIX) and not path.exists():
         packaged = ", ".join(packaged_models()) or "none in this installation"
         raise ModelError(f"{spec!r} is neither a model file nor a packaged model ({packaged})")
-    return OnnxEmbedder(path, threads)
+    return path
+
+
+def describe(embedder: Embedder) -> str:
+    """What an embedder runs on, and why not on something better, in one line."""
+    provider = str(getattr(embedder, "provider", type(embedder).__name__))
+    better: list[str] = getattr(embedder, "better", [])
+    return f"{provider} ({'; '.join(better)})" if better else provider
 
 
 def packaged_models() -> list[str]:

@@ -1,7 +1,8 @@
-"""The ONNX Runtime backend: CUDA where the installed runtime has it, else CPU."""
+"""The ONNX Runtime backend: its TensorRT provider, else CUDA, else CPU, and why not a better one."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,13 +12,13 @@ import numpy.typing as npt
 from mift_ros.errors import ModelError
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
 from mift_ros.inference.preprocess import Preprocessor
+from mift_ros.inference.providers import CPU, SHORT_NAMES, TENSORRT, in_order, options_of, why_not
+from mift_ros.inference.trial import first_line, try_out
 
 if TYPE_CHECKING:
     import onnxruntime
 
-PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-NORM_TOLERANCE = 1e-2
-"""Half precision keeps a unit vector's norm within 1e-3."""
+logger = logging.getLogger(__name__)
 
 
 class OnnxEmbedder:
@@ -32,14 +33,17 @@ class OnnxEmbedder:
         path = Path(path)
         if not path.is_file():
             raise ModelError(f"{path}: no such model file; use the packaged one with 'mift_nano', or export one")
-        self._session = _session(path, threads)
-        self.provider: str = self._session.get_providers()[0]
-        """The execution provider in use, e.g. CUDAExecutionProvider."""
-        self._identity = _identity(self._session, path)
-        self._preprocess = Preprocessor(self._identity)
-        self._input = self._session.get_inputs()[0].name
-        self._output = self._session.get_outputs()[0].name
-        self._try_out(path)
+        available = _runtime().get_available_providers()
+        self.better: list[str] = why_not(available)
+        """Why each provider that would be better is not in use, in words."""
+        for provider in in_order(available):
+            try:
+                self._open(path, provider, threads)
+                return
+            except ModelError as error:
+                if provider == CPU:
+                    raise
+                self.better.append(f"ONNX Runtime's {SHORT_NAMES[provider]} provider failed: {error}")
 
     @property
     def identity(self) -> ModelIdentity:
@@ -52,37 +56,47 @@ class OnnxEmbedder:
         Raises:
             ImageError: the images are not uint8 [B, H, W, 3].
         """
-        (embeddings,) = self._session.run([self._output], {self._input: self._preprocess(images)})
+        tensor = self._preprocess(images)
+        parts = [self._run(tensor[start : start + self._most]) for start in range(0, len(tensor), self._most)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+    def _open(self, path: Path, provider: str, threads: int) -> None:
+        session = _session(path, [CPU], threads)  # it tells the names and sizes that the others want to know
+        self._identity = _identity(session, path)
+        self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
+        self._most, options = options_of(provider, self._input, self._identity.input_size)
+        if provider == TENSORRT:
+            logger.warning("%s: ONNX Runtime builds a TensorRT engine now; the first time takes minutes", path)
+        self._session = session if provider == CPU else _session(path, [(provider, options), CPU], threads)
+        self.provider: str = self._session.get_providers()[0]
+        """The execution provider in use, e.g. CUDAExecutionProvider."""
+        if self.provider != provider:
+            raise ModelError("its libraries do not load (CUDA, cuDNN or TensorRT of the versions it was built for)")
+        self._preprocess = Preprocessor(self._identity)
+        try_out(self.embed, self._identity, str(path))
+
+    def _run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        (embeddings,) = self._session.run([self._output], {self._input: tensor})
         return np.asarray(embeddings, np.float32)
 
-    def _try_out(self, path: Path) -> None:
-        """Embed two noise images, so that a model that does not fit its identity fails here and not in flight."""
-        size, dim = self._identity.input_size, self._identity.embedding_dim
-        noise = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
-        try:
-            embeddings = self.embed(noise)
-        except Exception as error:  # ONNX Runtime's errors share no base class but Exception
-            raise ModelError(f"{path}: the model does not run on {size}x{size} images: {_first_line(error)}") from error
-        if embeddings.shape != (2, dim):
-            raise ModelError(f"{path}: the output is {list(embeddings.shape)}, its identity says [batch, {dim}]")
-        norms = np.linalg.norm(embeddings, axis=1)
-        if not np.allclose(norms, 1.0, atol=NORM_TOLERANCE):
-            raise ModelError(f"{path}: embeddings have norm {norms.max():.3g} instead of 1; export the model again")
 
-
-def _session(path: Path, threads: int) -> onnxruntime.InferenceSession:
+def _runtime() -> Any:
     try:
         import onnxruntime
     except ImportError as error:
         raise ModelError("no ONNX Runtime; install 'mift_ros[cpu]' or, with an NVIDIA GPU, 'mift_ros[gpu]'") from error
-    options = onnxruntime.SessionOptions()
+    return onnxruntime
+
+
+def _session(path: Path, providers: list[Any], threads: int) -> onnxruntime.InferenceSession:
+    runtime = _runtime()
+    options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    providers = [name for name in PROVIDERS if name in onnxruntime.get_available_providers()]
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # as above
-        raise ModelError(f"{path}: not a complete ONNX model ({_first_line(error)})") from error
+        return runtime.InferenceSession(str(path), options, providers=providers)
+    except Exception as error:  # ONNX Runtime's errors share no base class but Exception
+        raise ModelError(f"{path}: not a complete ONNX model ({first_line(error)})") from error
 
 
 def _identity(session: Any, path: Path) -> ModelIdentity:
@@ -92,7 +106,3 @@ def _identity(session: Any, path: Path) -> ModelIdentity:
             f"{path}: no {METADATA_KEY!r} metadata, so its preprocessing is unknown; use 'mift export onnx'"
         )
     return ModelIdentity.from_json(metadata[METADATA_KEY], str(path))
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

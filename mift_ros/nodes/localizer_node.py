@@ -14,7 +14,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.errors import ConfigError
-from mift_ros.inference.load import load_embedder
+from mift_ros.inference.load import describe, load_embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
 from mift_ros.nodes.config import NodeConfig
@@ -108,7 +108,7 @@ class LocalizerNode(LifecycleNode):
         model = embedder.identity
         identity = {
             "model": f"{model.name} {model.weights_sha256[:12]}",
-            "backend": getattr(embedder, "provider", type(embedder).__name__),
+            "backend": describe(embedder),
             "map": cache.manifest.source_name,
             "tiles": str(len(cache)),
         }

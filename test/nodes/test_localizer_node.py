@@ -89,7 +89,7 @@ def test_diagnostics_tell_identity_and_rates(flying, bench, expose):
     bench.spin_until(lambda: bench.diagnostics, "diagnostics")
     values = {entry.key: entry.value for entry in bench.diagnostics[0].status[0].values}
     assert values["model"].startswith("tiny ")
-    assert values["backend"] == "CPUExecutionProvider"
+    assert values["backend"].startswith("CPUExecutionProvider")
     assert values["map"] == "map.tif"
     assert {"image rate_hz", "imu age_s", "fixes rate_hz", "dropped rate_hz", "image publishers"} <= set(values)
 

@@ -1,0 +1,42 @@
+"""ONNX Runtime's execution providers: in which order they are tried, and with which options."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from mift_ros.inference.engines import default_folder
+from mift_ros.inference.profiles import DEFAULT_BATCHES
+
+TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
+SHORT_NAMES = {TENSORRT: "TensorRT", CUDA: "CUDA", CPU: "CPU"}
+"""Fastest first."""
+
+
+def in_order(available: Sequence[str]) -> list[str]:
+    """The providers to try, of those that the runtime was built with; CPU is always the last."""
+    return [name for name in SHORT_NAMES if name in available or name == CPU]
+
+
+def why_not(available: Sequence[str]) -> list[str]:
+    """What is to be said of the providers that the runtime was built without."""
+    absent = [short for name, short in SHORT_NAMES.items() if name not in available and name != CPU]
+    return [f"this ONNX Runtime has no {' and no '.join(absent)} provider"] if absent else []
+
+
+def options_of(provider: str, name: str, input_size: int) -> tuple[int, dict[str, Any]]:
+    """The largest batch to hand over, and the provider's options; `name` is that of the input.
+
+    TensorRT is told the range of batches, or it would build anew in flight at each batch beyond those it has seen.
+    """
+    if provider != TENSORRT:
+        return sys.maxsize, {}
+    smallest, usual, largest = 1, DEFAULT_BATCHES[0], DEFAULT_BATCHES[-1]
+    shapes = {
+        f"trt_profile_{kind}_shapes": f"{name}:{batch}x3x{input_size}x{input_size}"
+        for kind, batch in (("min", smallest), ("opt", usual), ("max", largest))
+    }
+    folder = default_folder() / "onnxruntime"
+    kept = {"trt_engine_cache_enable": True, "trt_timing_cache_enable": True, "trt_engine_cache_path": str(folder)}
+    return largest, {**kept, **shapes}

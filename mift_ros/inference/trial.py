@@ -1,0 +1,40 @@
+"""A loaded model is tried on noise, so that one that does not fit its identity fails at load and not in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from mift_ros.errors import ModelError
+from mift_ros.inference.embedder import ModelIdentity
+
+NORM_TOLERANCE = 1e-2
+"""Half precision keeps a unit vector's norm within 1e-3."""
+
+
+def try_out(
+    embed: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]], identity: ModelIdentity, where: str
+) -> None:
+    """Embed two noise images and look at what comes; `where` names the file.
+
+    Raises:
+        ModelError: it does not run, or what comes are not unit vectors of the identity's dimension.
+    """
+    size, dim = identity.input_size, identity.embedding_dim
+    noise = np.random.default_rng(0).integers(0, 256, (2, size, size, 3), dtype=np.uint8)
+    try:
+        embeddings = embed(noise)
+    except Exception as error:  # the errors of the runtimes share no base class but Exception
+        raise ModelError(f"{where}: the model does not run on {size}x{size} images: {first_line(error)}") from error
+    if embeddings.shape != (2, dim):
+        raise ModelError(f"{where}: the output is {list(embeddings.shape)}, its identity says [batch, {dim}]")
+    norms = np.linalg.norm(embeddings, axis=1)
+    if not np.allclose(norms, 1.0, atol=NORM_TOLERANCE):
+        raise ModelError(f"{where}: embeddings have norm {norms.max():.3g} instead of 1; export the model again")
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0]
