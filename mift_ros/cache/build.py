@@ -65,7 +65,7 @@ def build_cache(
     extent = metric_bounds(bounds, frame)
     stride_m = options.stride_m if options.stride_m is not None else options.tile_size_m / STRIDES_PER_TILE
     grid = plan_grid(extent, options.tile_size_m, stride_m, embedder.identity.input_size, source.name)
-    heights, facts = draw_terrain(terrain, frame, extent, grid.tile_size_m) if terrain is not None else (None, None)
+    heights, facts = draw_terrain(terrain, frame, extent, 2 * grid.tile_size_m) if terrain is not None else (None, None)
     manifest = _manifest(source, embedder, options, frame, extent, grid, facts)
     raster_shape = _raster_shape(extent, manifest.raster_gsd_m)
     shape = None if heights is None else (heights.shape[0], heights.shape[1])

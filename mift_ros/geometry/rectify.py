@@ -7,6 +7,7 @@ The ground is taken as a horizontal plane `height_agl_m` below the camera. Recti
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -20,6 +21,8 @@ from mift_ros.geometry.frames import rotation_from_rpy
 Vector = npt.NDArray[np.float64]
 HORIZON = 0.05
 """Smallest downward part of a unit viewing ray that is still taken to meet the ground (3 deg below the horizon)."""
+RELIEF_STEPS = 8
+"""Castings of the optical axis to ground that is not level."""
 NODE_STEP = 8
 """Pixels of the view between points projected exactly; linear in between is off by at most 0.2 image pixels."""
 
@@ -113,20 +116,23 @@ def ground_view(
     height_agl_m: float,
     gsd_m: float,
     max_size_m: float,
+    rise_m: Callable[[Vector], Vector] | None = None,
 ) -> GroundView:
     """Rectify an image to a square heading-up view of at most `max_size_m` about the ground point of the optical axis.
+
+    `rise_m` says by how much the ground at points (forward, right) [N, 2] is above that under the camera; without it
+    the ground is level. What hides behind a hill is not left out.
 
     Raises:
         GeometryError: see `footprint`.
     """
     rotation = ground_from_camera(camera, roll_rad, pitch_rad)
     corners = footprint(camera, roll_rad, pitch_rad, height_agl_m)
-    axis = rotation @ np.array([0.0, 0.0, 1.0])
-    centre = height_agl_m * axis[:2] / axis[2]
+    centre = _axis_ground(rotation, height_agl_m, rise_m)
     reach = min(2 * float(np.linalg.norm(corners - centre, axis=1).max()), max_size_m)
     size = max(round(reach / gsd_m), 8)
     image, shrink = _shrink(image, height_agl_m / camera.fx, gsd_m)
-    pixels = _view_pixels(camera, rotation, height_agl_m, centre, size, gsd_m)
+    pixels = _view_pixels(camera, rotation, height_agl_m, centre, size, gsd_m, rise_m)
     x, y = pixels[..., 0], pixels[..., 1]
     inside = (x >= -0.5) & (x <= camera.width - 0.5) & (y >= -0.5) & (y <= camera.height - 0.5)
     pixels = (pixels + 0.5) * shrink - 0.5
@@ -149,14 +155,32 @@ def _shrink(
     return shrunk.astype(np.uint8, copy=False), np.array([small[0] / width, small[1] / height], np.float32)
 
 
+def _axis_ground(rotation: Vector, height_agl_m: float, rise_m: Callable[[Vector], Vector] | None) -> Vector:
+    """Where (forward, right) the optical axis meets the ground."""
+    axis = rotation @ np.array([0.0, 0.0, 1.0])
+    centre = height_agl_m * axis[:2] / axis[2]
+    if rise_m is not None:
+        for _ in range(RELIEF_STEPS):
+            centre = (height_agl_m - rise_m(centre[None])[0]) * axis[:2] / axis[2]
+    return np.asarray(centre)
+
+
 def _view_pixels(
-    camera: CameraModel, rotation: Vector, height_agl_m: float, centre: Vector, size: int, gsd_m: float
+    camera: CameraModel,
+    rotation: Vector,
+    height_agl_m: float,
+    centre: Vector,
+    size: int,
+    gsd_m: float,
+    rise_m: Callable[[Vector], Vector] | None,
 ) -> npt.NDArray[np.float32]:
     """Image pixel [size, size, 2] of every pixel of the view; far outside the image where it is not seen."""
     nodes = (size - 1 + NODE_STEP - 1) // NODE_STEP + 1
     steps = (np.arange(nodes) * NODE_STEP - (size - 1) / 2) * gsd_m
     right, backward = np.meshgrid(centre[1] + steps, steps - centre[0])
     ground = np.stack([-backward, right, np.full_like(right, height_agl_m)], axis=-1).reshape(-1, 3)
+    if rise_m is not None:
+        ground[:, 2] -= rise_m(ground[:, :2])
     rays = ground @ rotation
     # rays far outside the field of view would fold back into the image under a distortion polynomial
     corners = camera.rays(

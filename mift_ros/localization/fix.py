@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
@@ -19,12 +18,13 @@ from mift_ros.localization.covariance import ErrorSources, Known, covariance, he
 from mift_ros.localization.hypotheses import Hypotheses, attitude_rad
 from mift_ros.localization.peak import Peak
 from mift_ros.localization.refine import Alignment
-from mift_ros.localization.terrain import Stance, rays_of, stand
 from mift_ros.localization.types import Fix, Match, Place, Telemetry
 
 HEADING_SIGMA_DEG = 2.0
 SCALE_SIGMA = 0.02
 """One sigma of a heading and a relative height that the parameters forbid to search for."""
+SLOPE_REACH_M = 20.0
+"""The slope of the ground is taken over so much to each side."""
 NO_PEAK = Peak(np.zeros((2, 2)), 0.0, 0.0, np.zeros((2, 2)))
 
 
@@ -53,53 +53,42 @@ class Matched:
         """By how many sigma the best alignment stands out from random places."""
         return self.noise.significance(self.best.score)
 
-    @cached_property
-    def stance(self) -> Stance:
-        """Where the best alignment puts the vehicle."""
-        return self.stance_at(self.best)
-
     @property
     def vehicle_m(self) -> tuple[float, float]:
         """East/north of the point under the camera at the best alignment."""
-        return self.stance.vehicle_m
+        return self.vehicle_at(self.best)
 
     @property
-    def heading_deg(self) -> float:
-        """Heading of the best alignment, less what the slope of the ground makes of it."""
-        return self._heading_deg(self.best, self.stance)
+    def height_agl_m(self) -> float:
+        """Height above the ground under the camera as the best alignment's scale has it."""
+        return self.hypotheses.heights_m[self.best.view] * self.best.scale
+
+    @property
+    def altitude_m(self) -> float:
+        """Altitude above the terrain's datum, NaN without a terrain there."""
+        return math.nan if self.terrain is None else float(self.terrain.at(self.vehicle_m)) + self.height_agl_m
 
     def vehicle_at(self, alignment: Alignment) -> tuple[float, float]:
-        """East/north of the point under the camera."""
-        return self.stance_at(alignment).vehicle_m
-
-    def stance_at(self, alignment: Alignment) -> Stance:
-        """Where an alignment puts the vehicle: over the terrain, or at the matched ground less the view's offset."""
-        view, height_m = self.hypotheses.views[alignment.view], self.hypotheses.heights_m[alignment.view]
-        if self.terrain is not None:
-            rays = rays_of(view, height_m, alignment.heading_deg, alignment.scale, alignment.centre_m)
-            measured_m = None if self.hypotheses.scale_step else height_m
-            over = stand(self.terrain, rays, measured_m, turn=self.hypotheses.heading_step_deg > 0)
-            if over is not None:
-                return over
-        east, north = view.offset_enu_m(alignment.heading_deg, alignment.scale)
-        vehicle = alignment.centre_m[0] - float(east), alignment.centre_m[1] - float(north)
-        return Stance(vehicle, math.nan, height_m * alignment.scale, height_m * alignment.scale)
+        """East/north of the point under the camera: the matched ground less the view's offset."""
+        offset = self._offset_m(alignment)
+        return alignment.centre_m[0] - offset[0], alignment.centre_m[1] - offset[1]
 
     def sources(self) -> ErrorSources:
         """What the error of the best alignment is made of."""
         peak = self.best.peak or NO_PEAK
+        height_seen_m, slope = self._ground_seen()
         return ErrorSources(
             sharpness=peak.sharpness,
             heading_sharpness=peak.heading_sharpness,
             scale_sharpness=peak.scale_sharpness,
             drift_m=peak.drift_m,
             significance=self.significance,
-            offset_m=self._offset_m(),
-            height_agl_m=self.stance.height_seen_m,
+            offset_m=self._offset_m(self.best),
+            height_agl_m=height_seen_m,
             gsd_m=self.gsd_m,
             heading_reach_rad=math.radians(self.hypotheses.heading_step_deg or HEADING_SIGMA_DEG),
             scale_reach=self.hypotheses.scale_step or SCALE_SIGMA,
-            slope=self.stance.slope,
+            slope=slope,
         )
 
     def picture(self, manifest: CacheManifest) -> Match:
@@ -107,33 +96,37 @@ class Matched:
         best = self.best
         view = self.hypotheses.views[best.view]
         patch, _ = view.patch(best.heading_deg, manifest.input_size, manifest.tile_gsd_m, best.scale)
-        places = tuple(self._place(alignment) for alignment in self.alignments)
-        return Match(patch, best.centre_m, manifest.tile_size_m, places, self.sources(), self.stance.height_agl_m)
+        places = tuple(
+            Place(*self.vehicle_at(a), a.heading_deg, self.noise.significance(a.score)) for a in self.alignments
+        )
+        return Match(patch, best.centre_m, manifest.tile_size_m, places, self.sources(), self.height_agl_m)
 
-    def _place(self, alignment: Alignment) -> Place:
-        stance = self.stance if alignment is self.best else self.stance_at(alignment)
-        heading_deg = self._heading_deg(alignment, stance)
-        return Place(*stance.vehicle_m, heading_deg, self.noise.significance(alignment.score))
+    def _offset_m(self, alignment: Alignment) -> tuple[float, float]:
+        offset = self.hypotheses.views[alignment.view].offset_enu_m(alignment.heading_deg, alignment.scale)
+        return float(offset[0]), float(offset[1])
 
-    def _offset_m(self) -> tuple[float, float]:
-        """From under the camera to the centre of the matched ground."""
-        (east, north), centre = self.stance.vehicle_m, self.best.centre_m
-        return centre[0] - east, centre[1] - north
-
-    @staticmethod
-    def _heading_deg(alignment: Alignment, stance: Stance) -> float:
-        return (alignment.heading_deg - math.degrees(stance.turned_rad)) % 360.0
+    def _ground_seen(self) -> tuple[float, tuple[float, float]]:
+        """How high the camera is above the ground it looks at, and how that ground rises per metre east and north."""
+        level = self.height_agl_m, (0.0, 0.0)
+        if self.terrain is None:
+            return level
+        about = np.array(self.best.centre_m) + SLOPE_REACH_M * np.array([(0, 0), (1, 0), (-1, 0), (0, 1), (0, -1)])
+        centre, east, west, north, south = (float(z) for z in self.terrain.at(about))
+        height_m, slope = self.altitude_m - centre, (east - west, north - south)
+        if not (math.isfinite(height_m + sum(slope)) and height_m > 0):
+            return level
+        return height_m, (slope[0] / (2 * SLOPE_REACH_M), slope[1] / (2 * SLOPE_REACH_M))
 
 
 def make_fix(stamp_ns: int, frame: LocalFrame, matched: Matched, match: Match, calibration: Calibration) -> Fix:
     """Position, orientation and covariance at the exposure; `frame` is that of the map."""
-    best, telemetry, config, stance = matched.best, matched.telemetry, matched.config, matched.stance
+    best, telemetry, config = matched.best, matched.telemetry, matched.config
     lat, lon = frame.to_geodetic(matched.vehicle_m)
     roll, pitch = attitude_rad(telemetry, config)
     errors = calibration.error_model(config)
     altitude_m, known = telemetry.altitude_ellipsoid_m, Known(config.use_attitude, False, config.map_sigma_m)
-    if stance.on_terrain and matched.terrain is not None and matched.terrain.datum == ELLIPSOID:
-        altitude_m, known = stance.altitude_m, replace(known, altitude=True, terrain_sigma_m=config.terrain_sigma_m)
+    if matched.terrain is not None and matched.terrain.datum == ELLIPSOID and math.isfinite(matched.altitude_m):
+        altitude_m, known = matched.altitude_m, replace(known, altitude=True, terrain_sigma_m=config.terrain_sigma_m)
     elif math.isfinite(altitude_m):
         known = replace(known, altitude=True)
     return Fix(
@@ -141,8 +134,8 @@ def make_fix(stamp_ns: int, frame: LocalFrame, matched: Matched, match: Match, c
         lat_deg=float(lat),
         lon_deg=float(lon),
         altitude_ellipsoid_m=altitude_m,
-        heading_deg=matched.heading_deg,
-        orientation_enu=quaternion_from_rpy(roll, pitch, yaw_from_heading(matched.heading_deg)),
+        heading_deg=best.heading_deg,
+        orientation_enu=quaternion_from_rpy(roll, pitch, yaw_from_heading(best.heading_deg)),
         covariance=covariance(match.sources, errors, known),
         covariance_calibrated=calibration.fitted,
         position_m=matched.vehicle_m,
@@ -151,7 +144,7 @@ def make_fix(stamp_ns: int, frame: LocalFrame, matched: Matched, match: Match, c
         inliers=best.inliers,
         latency_s=math.nan,
         significance=matched.significance,
-        height_agl_m=stance.height_agl_m,
+        height_agl_m=matched.height_agl_m,
         height_agl_sigma_m=height_sigma_m(match.sources, errors),
         match=match,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Sequence
@@ -24,11 +23,10 @@ from mift_ros.localization.modes import Sighting, Support
 from mift_ros.localization.proposal import best_tiles, likelihood, where_expected
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Alignment, Candidate, Refiner
+from mift_ros.localization.relief import Relief
 from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
 from mift_ros.localization.tracking import Tracker, belief_over
 from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Localizer:
         self._search = TileSearch(cache.embeddings)
         self._chance = Chance(cache)
         self._terrain = cache.terrain if self.config.use_terrain else None
-        self._flat_told = False
+        self._relief = Relief(cache, self._terrain, self.config) if self._terrain is not None else None
         m = cache.manifest
         self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
         self._tracker = Tracker(belief_over(cache), m.tile_size_m, self.config)
@@ -99,19 +97,22 @@ class Localizer:
             return _Refused(Refusal(Reason.OBLIQUE, str(error), {}))
         widest = max(made.poses, key=lambda pose: pose.coverage)
         refusal = quality.check_patch(made.patches[widest.looks.start], widest.coverage, self.config)
-        return _Refused(refusal) if refusal else self._match(made, telemetry)
+        return _Refused(refusal) if refusal else self._match(made, frame, telemetry)
 
-    def _match(self, made: Hypotheses, telemetry: Telemetry) -> _Accepted | _Refused:
+    def _match(self, made: Hypotheses, frame: Frame, telemetry: Telemetry) -> _Accepted | _Refused:
         """Search, verify, fold into the belief, decide."""
         scores = self._score(made)
         candidates, expected_count, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)
-        refiner = Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step, self._chance)
+        refiner = self._refiner(made)
         alignments = refiner.refine(candidates, self.cache.manifest.tile_size_m / 3, expected_count)
         if not alignments:
             self._update(made, scores, [])
             return _Refused(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
+        if self._relief is not None:
+            made, alignments[0] = self._relief.resolved(frame, telemetry, made, alignments[0], self._refiner)
+            refiner = self._refiner(made)
         noise = refiner.noise(alignments[0])
         gsd_m = self.cache.manifest.raster_gsd_m
         matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m, self._terrain)
@@ -132,6 +133,9 @@ class Localizer:
             self._tracker.missed()
             return _Refused(refusal, matched)
         return _Accepted(matched, evidence.mode)
+
+    def _refiner(self, made: Hypotheses) -> Refiner:
+        return Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step, self._chance)
 
     def _sighting(self, matched: Matched, alignment: Alignment) -> Sighting:
         """A match as the modes weigh it, against how good wrong matches look."""
@@ -185,18 +189,9 @@ class Localizer:
             return Rejection(stamp_ns, *outcome.refusal, match=match)
         match = outcome.matched.picture(self.cache.manifest)
         fix = make_fix(stamp_ns, self.cache.frame, outcome.matched, match, self.calibration)
-        self._tell_if_flat(outcome.matched)
         sigma_m = math.sqrt(float(fix.covariance[0, 0]))
         self._tracker.fixed(stamp_ns, fix.position_m, sigma_m, outcome.probability)
         return fix
-
-    def _tell_if_flat(self, matched: Matched) -> None:
-        """Say once that the terrain model ends where the vehicle is."""
-        if self._terrain is not None and not matched.stance.on_terrain and not self._flat_told:
-            self._flat_told = True
-            east, north = matched.vehicle_m
-            where = f"{east:.0f} m east, {north:.0f} m north of the map's centre"
-            logger.warning("no terrain heights around %s: the ground is taken as level there", where)
 
 
 def _chosen(probabilities: Sequence[float]) -> int:
