@@ -109,9 +109,9 @@ def test_keypoints_say_nothing_over_foreign_ground(town, elsewhere, config):
 
 
 def test_keypoints_over_blocks_lie_where_they_lie_in_one(town, monkeypatch):
-    whole = describe_map(town.cache.raster, True)
+    whole = describe_map(town.cache.raster)
     monkeypatch.setattr(keypoints, "BLOCK_PX", 200)
-    parts = describe_map(town.cache.raster, True)
+    parts = describe_map(town.cache.raster)
     near = [np.hypot(*(whole.places - place).T).min() < 0.5 for place in parts.places]
     assert len(parts.places) == pytest.approx(len(whole.places), rel=0.05) and np.mean(near) > 0.95
 
@@ -119,7 +119,7 @@ def test_keypoints_over_blocks_lie_where_they_lie_in_one(town, monkeypatch):
 def test_only_the_strongest_keypoints_are_kept(town, monkeypatch):
     monkeypatch.setattr(keypoints, "MAX_KEYPOINTS", 50)
     seen = []
-    assert len(describe_map(town.cache.raster, True, lambda *at: seen.append(at)).places) == 50
+    assert len(describe_map(town.cache.raster, lambda *at: seen.append(at)).places) == 50
     assert seen == [(0, 1), (1, 1)]
 
 
@@ -277,7 +277,7 @@ def test_the_others_go_on_where_one_refuses_the_map(town, bag, monkeypatch):
 def test_what_each_method_is_given_is_said(town):
     given = [m.given for m in methods(town.cache, town.embedder, NO_HEADING, lambda *at: None)]
     assert given[0].startswith("no heading (36 tried), height (+-10%)") and "no heading (60 tried)" in given[3]
-    assert given[4] == "no heading, height; published from 15 inliers"
+    assert given[4] == "no heading (30 tried), height; published from 15 inliers"
 
 
 @pytest.mark.parametrize(

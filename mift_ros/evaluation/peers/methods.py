@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import partial
 
 from mift_ros.cache.reader import MapCache
+from mift_ros.evaluation.peers import keypoints
 from mift_ros.evaluation.peers.classical import HEADING_STEP_DEG, MAX_KM2, SCALES, FullCorrelation
 from mift_ros.evaluation.peers.compare import Method, Progress
-from mift_ros.evaluation.peers.keypoints import MIN_INLIERS, KeypointHomography
 from mift_ros.evaluation.peers.ours import AsFlown, BelievedCell, BestTile
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.config import LocalizerConfig
@@ -25,8 +25,8 @@ def methods(cache: MapCache, embedder: Embedder, config: LocalizerConfig, progre
         Method("+ refinement, as flown", "the same; fixes only", partial(AsFlown, *ours)),
         Method(CLASSICAL, _classical(config), partial(FullCorrelation, cache, config)),
         Method(
-            "AKAZE + USAC_MAGSAC", f"{_heading(config)}, height; published from {MIN_INLIERS} inliers",
-            partial(KeypointHomography, cache, config, partial(progress, "describing the map")),
+            "AKAZE + USAC_MAGSAC", f"{_keypoints(config)}; published from {keypoints.MIN_INLIERS} inliers",
+            partial(keypoints.KeypointHomography, cache, config, partial(progress, "describing the map")),
         ),
     ]  # fmt: skip
 
@@ -45,3 +45,8 @@ def _classical(config: LocalizerConfig) -> str:
     searched = f"+-{around:g} deg" if config.use_heading else f"{360 / HEADING_STEP_DEG:.0f} tried"
     given = f"{_heading(config)} ({searched}), height (+-{max(SCALES) - 1:.0%})"
     return f"{given}; the best of the whole map (up to {MAX_KM2:g} km2), always published"
+
+
+def _keypoints(config: LocalizerConfig) -> str:
+    tried = "" if config.use_heading else f" ({360 / keypoints.HEADING_STEP_DEG:.0f} tried)"
+    return f"{_heading(config)}{tried}, height"
