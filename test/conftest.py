@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,12 @@ settings.load_profile("untimed")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_engines(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """An empty store: no test may run on an engine that its user has built."""
+    os.environ["MIFT_ENGINES"] = str(tmp_path_factory.mktemp("engines"))
 
 
 @pytest.fixture(scope="session")

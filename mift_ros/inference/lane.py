@@ -53,7 +53,7 @@ class Lane:
         if batch != self._batch:
             self._drop_graph()
             shape = (batch, *self._image)
-            self._require(self._context.set_input_shape(self._source, shape), f"a batch of {batch}")
+            self._require(self._context.set_input_shape(self._source, shape), f"taking a batch of {batch}")
             self._execute()  # the first run of a shape may not be recorded: TensorRT prepares itself in it
             self._batch = batch
         elif not self._graphs:

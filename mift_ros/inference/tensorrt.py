@@ -47,10 +47,14 @@ class TensorrtEmbedder:
         self._resources = ExitStack()
         weakref.finalize(self, self._resources.close)
         self._lock = threading.Lock()
-        engine = _deserialize(read_engine(path, record), self._log, path)
         self._preprocess = Preprocessor(record.identity)
-        self._allocate(engine, path, graphs)
-        try_out(self.embed, record.identity, str(path))
+        engine = _deserialize(read_engine(path, record), self._log, path)
+        try:
+            self._allocate(engine, path, graphs)
+            try_out(self.embed, record.identity, str(path))
+        except BaseException:  # what comes in the place of this engine needs the memory
+            self.close()
+            raise
 
     @property
     def identity(self) -> ModelIdentity:

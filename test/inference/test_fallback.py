@@ -1,0 +1,108 @@
+"""Engine, then ONNX Runtime with TensorRT, CUDA, CPU: which is used, and that it is said why not a better one."""
+
+import logging
+import sys
+
+import numpy as np
+import pytest
+
+from mift_ros.errors import ModelError
+from mift_ros.inference.engine_key import EngineKey
+from mift_ros.inference.engines import default_folder, engine_path, sha256_of, write_engine
+from mift_ros.inference.load import describe, load_embedder
+from mift_ros.inference.providers import CPU, CUDA, TENSORRT, in_order, options_of, why_not
+from mift_ros.inference.tensorrt import this_platform
+
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+@pytest.fixture(autouse=True)
+def cpu_only(monkeypatch):
+    """The runtime as on a machine without a GPU, whatever machine this is."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CPU])
+
+
+@pytest.fixture
+def lines(caplog):
+    caplog.set_level(logging.INFO, logger="mift_ros.inference.load")
+    return lambda: [(record.levelname, record.getMessage()) for record in caplog.records if "runs on" in record.message]
+
+
+def test_providers_are_tried_fastest_first_and_cpu_always():
+    assert in_order([CPU, CUDA, "OpenVINOExecutionProvider", TENSORRT]) == [TENSORRT, CUDA, CPU]
+    assert in_order([CUDA, CPU]) == [CUDA, CPU]
+    assert in_order([]) == [CPU]
+
+
+def test_absent_providers_are_told():
+    assert why_not([CPU]) == ["this ONNX Runtime has no TensorRT and no CUDA provider"]
+    assert why_not([CUDA, CPU]) == ["this ONNX Runtime has no TensorRT provider"]
+    assert why_not([TENSORRT, CUDA, CPU]) == []
+
+
+def test_only_tensorrt_is_told_shapes_and_limited_in_its_batch():
+    assert options_of(CUDA, "images", 128) == (sys.maxsize, {})
+    most, options = options_of(TENSORRT, "images", 128)
+    assert most == 108
+    assert options["trt_profile_min_shapes"] == "images:1x3x128x128"
+    assert options["trt_profile_opt_shapes"] == "images:1x3x128x128"
+    assert options["trt_profile_max_shapes"] == "images:108x3x128x128"
+    assert options["trt_engine_cache_path"].startswith(str(default_folder()))
+
+
+def test_one_line_says_what_runs_and_why_nothing_better(tiny_model_path, lines, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    embedder = load_embedder(str(tiny_model_path), threads=1)
+    said = "CPUExecutionProvider (TensorRT is not installed; this ONNX Runtime has no TensorRT and no CUDA provider)"
+    assert lines() == [("INFO", f"tiny.onnx runs on {said}")]
+    assert describe(embedder) == said
+
+
+def test_a_stale_engine_is_a_warning_and_never_loaded(tiny, tiny_model_path, lines, tensorrt, cuda):
+    key = EngineKey.of(sha256_of(tiny_model_path), "fp16", (1,), this_platform())
+    path = engine_path(tiny_model_path, "fp16")
+    write_engine(path, b"an engine", EngineKey(**{**key.__dict__, "tensorrt": "8.6.1"}), tiny.identity())
+    try:
+        embedder = load_embedder(str(tiny_model_path), threads=1)
+    finally:
+        path.unlink()
+    ((level, line),) = lines()
+    assert level == "WARNING"
+    assert "tiny.onnx runs on CPUExecutionProvider" in line
+    assert "built for TensorRT 8.6.1, not 10.3.0; 'mift export tensorrt" in line
+    assert embedder.provider == CPU
+
+
+def test_an_engine_without_a_gpu_falls_back(tiny, tiny_model_path, lines, tensorrt, cuda):
+    key = EngineKey.of(sha256_of(tiny_model_path), "fp16", (1,), this_platform())
+    path = engine_path(tiny_model_path, "fp16")
+    write_engine(path, b"an engine", key, tiny.identity())
+    cuda.fails["cudaGetDeviceCount"] = 100
+    try:
+        load_embedder(str(tiny_model_path), threads=1)
+    finally:
+        path.unlink()
+    assert "no NVIDIA GPU can be used" in lines()[0][1]
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider")
+def test_a_provider_whose_libraries_do_not_load_is_told_and_the_next_is_used(tiny_model_path, lines, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, CPU])
+    embedder = load_embedder(str(tiny_model_path), threads=1)
+    if embedder.provider == CUDA:
+        pytest.skip("this machine has the provider")
+    assert embedder.provider == CPU
+    assert "ONNX Runtime's CUDA provider failed: its libraries do not load" in lines()[0][1]
+
+
+def test_batches_beyond_the_largest_are_embedded_in_parts(tiny_model_path, noise_images, monkeypatch):
+    expected = load_embedder(str(tiny_model_path)).embed(noise_images)
+    monkeypatch.setattr("mift_ros.inference.onnx.options_of", lambda *_: (3, {}))
+    in_parts = load_embedder(str(tiny_model_path)).embed(noise_images)
+    np.testing.assert_allclose(in_parts, expected, atol=1e-6)
+
+
+def test_a_named_engine_is_not_replaced_by_another_runtime(tmp_path, tensorrt, cuda):
+    with pytest.raises(ModelError, match=r"absent\.engine: no such engine"):
+        load_embedder(str(tmp_path / "absent.engine"))
