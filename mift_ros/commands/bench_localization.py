@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
-from mift_ros.errors import BagError
+from mift_ros.errors import BagError, ConfigError
 
 if TYPE_CHECKING:
     from mift_ros.evaluation.peers.compare import Outcome
@@ -53,6 +53,8 @@ def localization(
     opened, flight = MapCache.open(cache, embedder.identity), Flight(Bag(bag), config.max_telemetry_age_s)
     if not any(truth for _, truth in flight.truths()):
         raise BagError(f"{bag}: no image has a truth to be compared with")
+    if out is not None:
+        _make(out)
     total = min(flight.bag.frames, frames or flight.bag.frames)
     with _progress(total) as progress:
         samples = islice(flight.samples(), total)
@@ -77,6 +79,14 @@ def _progress(frames: int) -> Iterator[Callable[[str, int, int], None]]:
         yield lambda text, done, total: bars.update(task, description=text, completed=done, total=total or frames)
 
 
+def _make(folder: Path) -> None:
+    """Before the run rather than after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: no folder for the results ({error.strerror})") from error
+
+
 def _write(folder: Path, outcomes: list[Outcome]) -> None:
     from mift_ros.evaluation.peers.table import as_json, markdown
 
@@ -86,7 +96,6 @@ def _write(folder: Path, outcomes: list[Outcome]) -> None:
         "results.json": json.dumps(found, indent=1, allow_nan=False),
         "results.md": f"`{made}`\n\n{markdown(outcomes)}\n{where}\n",
     }
-    folder.mkdir(parents=True, exist_ok=True)
     for name, text in texts.items():
         partial = folder / f"{name}.partial"
         partial.write_text(text, encoding="utf-8")

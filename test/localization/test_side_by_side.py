@@ -286,8 +286,9 @@ def test_what_each_method_is_given_is_said(town):
         (["--set", "no_such=1"], ConfigError, "no_such"),
         (["--set", "use_heading"], ConfigError, "is not NAME=VALUE"),
         (["--cache", "absent.cache"], CacheError, "absent.cache"),
+        (["-o", __file__], ConfigError, "no folder for the results"),
     ],
-    ids=["unknown parameter", "no value", "no cache"],
+    ids=["unknown parameter", "no value", "no cache", "results into a file"],
 )
 def test_bad_input_is_one_line(town, bag, words, error, text):
     result = run(bag, "--cache", town.cache.path, *words)
