@@ -50,12 +50,13 @@ def build_plan(
     import tensorrt as trt
 
     log = MessageLog()
-    builder = trt.Builder(collecting_logger(log))
+    logger = collecting_logger(log)  # TensorRT keeps pointers: what it is given must live until the engine is built
+    builder = trt.Builder(logger)
     flags = 0
     for name in row.network_flags:
         flags |= 1 << int(getattr(trt.NetworkDefinitionCreationFlag, name))
     network = builder.create_network(flags)
-    parser = trt.OnnxParser(network, collecting_logger(log))
+    parser = trt.OnnxParser(network, logger)
     if not parser.parse(proto.SerializeToString()):
         said = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors)) or log.last
         raise ExportError(f"{request.onnx}: TensorRT {trt.__version__} cannot read it ({' '.join(said.split())})")
@@ -69,13 +70,14 @@ def build_plan(
     _add_profiles(builder, network, config, identity, request.batches)
     monitor = _watch(config, progress) if row.progress else None
     cache = request.path.with_name(f"timing-{trt.__version__}.cache")
-    _use_timing_cache(config, cache)
+    measured = _timing_cache(config, cache)
     plan = builder.build_serialized_network(network, config)
     if monitor is not None and monitor.cancelled:
         raise KeyboardInterrupt
     if plan is None:
         raise ExportError(_failure(request, log))
-    _keep_timing_cache(config, cache)
+    if measured is not None:
+        _keep(measured, cache)
     return bytes(plan)
 
 
@@ -130,23 +132,22 @@ def _watch(config: tensorrt.IBuilderConfig, progress: Progress) -> Monitor:
             self._monitor.finish(phase_name)
 
     monitor = Monitor(progress)
-    config.progress_monitor = Reporter(monitor)
+    monitor.reporter = Reporter(monitor)
+    config.progress_monitor = monitor.reporter
     return monitor
 
 
-def _use_timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> None:
-    """What an earlier build measured; TensorRT itself refuses the cache of another GPU or version."""
+def _timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> tensorrt.ITimingCache | None:
+    """What earlier builds measured; TensorRT itself refuses the cache of another GPU or version."""
     kept = path.read_bytes() if path.is_file() else b""
     for content in (kept, b""):
         cache = config.create_timing_cache(content)
         if cache is not None and config.set_timing_cache(cache, False):
-            return
+            return cache
+    return None
 
 
-def _keep_timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> None:
-    cache = config.get_timing_cache()
-    if cache is None:
-        return
+def _keep(cache: tensorrt.ITimingCache, path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, bytes(cache.serialize()))

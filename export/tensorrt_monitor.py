@@ -15,6 +15,8 @@ class Monitor:
         self._progress = progress
         self._steps: dict[str, int] = {}
         self.cancelled = False
+        self.reporter: object = None
+        """What TensorRT calls; it has to live as long as the build."""
 
     def start(self, phase: str, steps: int) -> None:
         """A phase begins, of so many steps."""

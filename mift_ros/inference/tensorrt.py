@@ -24,7 +24,7 @@ from mift_ros.inference.preprocess import Preprocessor
 from mift_ros.inference.profiles import profile_for, ranges
 from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger
 from mift_ros.inference.tensorrt_versions import rules
-from mift_ros.inference.trial import try_out
+from mift_ros.inference.trial import try_batches, try_out
 
 if TYPE_CHECKING:
     import tensorrt
@@ -48,10 +48,12 @@ class TensorrtEmbedder:
         weakref.finalize(self, self._resources.close)
         self._lock = threading.Lock()
         self._preprocess = Preprocessor(record.identity)
-        engine = _deserialize(read_engine(path, record), self._log, path)
         try:
-            self._allocate(engine, path, graphs)
+            self._allocate(self._deserialize(read_engine(path, record), path), path, graphs)
             try_out(self.embed, record.identity, str(path))
+            try_batches(
+                self.embed, tuple(smallest for smallest, _ in ranges(record.key.batches)), self.identity, str(path)
+            )
         except BaseException:  # what comes in the place of this engine needs the memory
             self.close()
             raise
@@ -86,6 +88,20 @@ class TensorrtEmbedder:
         """Give the GPU memory back; the embedder cannot be used after it."""
         self._resources.close()
 
+    def _deserialize(self, plan: bytes, path: Path) -> tensorrt.ICudaEngine:
+        import tensorrt as trt
+
+        logger = collecting_logger(self._log)
+        runtime = trt.Runtime(logger)
+        engine = runtime.deserialize_cuda_engine(plan)
+        if engine is None:
+            if self._log.out_of_memory:
+                raise ModelError(f"{path}: out of GPU memory while loading; close other programs that use the GPU")
+            raise StaleEngineError(f"{path}: TensorRT refuses it ({self._log.last})")
+        kept: list[object] = [logger, runtime, engine]  # each must outlive the next: cleared from the end
+        self._resources.callback(kept.clear)
+        return engine
+
     def _allocate(self, engine: tensorrt.ICudaEngine, path: Path, graphs: bool) -> None:
         identity, batches = self.identity, self._record.key.batches
         image = (3, identity.input_size, identity.input_size)
@@ -105,6 +121,7 @@ class TensorrtEmbedder:
         for lane in self._lanes:
             self._resources.callback(lane.close)
         self._resources.callback(self._lanes.clear)
+        self._log.errors.clear()  # 8.6 complains of each further context before it is told its profile
 
     def _run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         batch = len(tensor)
@@ -152,7 +169,7 @@ def this_platform() -> Platform:
     return Platform(version, f"{device.name}, {device.multiprocessors} multiprocessors", device.compute_capability)
 
 
-def open_best_engine(onnx: Path, folder: Path | None = None) -> TensorrtEmbedder:
+def open_best_engine(onnx: Path, folder: Path | None = None, graphs: bool = False) -> TensorrtEmbedder:
     """The engine in the store that was built from this very ONNX file, here; int8 before fp16 before fp32.
 
     Raises:
@@ -170,13 +187,13 @@ def open_best_engine(onnx: Path, folder: Path | None = None) -> TensorrtEmbedder
         try:
             record = read_record(path)
             check_key(path, record, EngineKey.of(sha256, record.key.precision, record.key.batches, platform))
-            return TensorrtEmbedder(path, record)
+            return TensorrtEmbedder(path, record, graphs)
         except StaleEngineError as error:
             refused.append(str(error))
     raise StaleEngineError(f"{'; '.join(refused)}; 'mift export tensorrt {onnx}' builds it again")
 
 
-def open_engine_file(path: Path) -> TensorrtEmbedder:
+def open_engine_file(path: Path, graphs: bool = False) -> TensorrtEmbedder:
     """One named engine, whatever ONNX file it came from.
 
     Raises:
@@ -192,19 +209,7 @@ def open_engine_file(path: Path) -> TensorrtEmbedder:
         check_key(path, record, here)
     except StaleEngineError as error:
         raise StaleEngineError(f"{error}; build it here with 'mift export tensorrt'") from error
-    return TensorrtEmbedder(path, record)
-
-
-def _deserialize(engine: bytes, log: MessageLog, path: Path) -> tensorrt.ICudaEngine:
-    import tensorrt as trt
-
-    runtime = trt.Runtime(collecting_logger(log))
-    loaded = runtime.deserialize_cuda_engine(engine)
-    if loaded is None:
-        if log.out_of_memory:
-            raise ModelError(f"{path}: out of GPU memory while loading; close other programs that use the GPU")
-        raise StaleEngineError(f"{path}: TensorRT refuses it ({log.last})")
-    return loaded
+    return TensorrtEmbedder(path, record, graphs)
 
 
 def _ports(engine: tensorrt.ICudaEngine, record: EngineRecord, path: Path) -> tuple[str, str]:

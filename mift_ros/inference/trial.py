@@ -10,13 +10,14 @@ import numpy.typing as npt
 from mift_ros.errors import ModelError
 from mift_ros.inference.embedder import ModelIdentity
 
+Embed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
 NORM_TOLERANCE = 1e-2
 """Half precision keeps a unit vector's norm within 1e-3."""
+MIN_COSINE = 0.9
+"""Between batch sizes: rounding may swap two regions of noise, a few hundredths; spoilt results are near 0."""
 
 
-def try_out(
-    embed: Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]], identity: ModelIdentity, where: str
-) -> None:
+def try_out(embed: Embed, identity: ModelIdentity, where: str) -> None:
     """Embed two noise images and look at what comes; `where` names the file.
 
     Raises:
@@ -35,6 +36,26 @@ def try_out(
         raise ModelError(f"{where}: embeddings have norm {norms.max():.3g} instead of 1; export the model again")
 
 
+def try_batches(embed: Embed, batches: tuple[int, ...], identity: ModelIdentity, where: str) -> None:
+    """Embed one noise image in a batch of each size, twice in turns; it must come out the same each time.
+
+    Contexts of different profiles have spoilt each other's results without an error (TensorRT issue 2648).
+
+    Raises:
+        ModelError: it does not.
+    """
+    size = identity.input_size
+    noise = np.random.default_rng(1).integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    expected = embed(noise)[0]
+    for batch in batches * 2:
+        cosine = float((embed(np.repeat(noise, batch, axis=0)) @ expected).min())
+        if not cosine >= MIN_COSINE:
+            raise ModelError(
+                f"{where}: one image comes out differently in a batch of {batch} (cosine {cosine:.3f}); build the "
+                "engine for a single batch size ('mift export tensorrt --batch')"
+            )
+
+
 def first_line(error: Exception) -> str:
     """The first line of an error's text, its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()

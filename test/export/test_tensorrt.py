@@ -60,9 +60,6 @@ class Config:
         self.caches.append((cache.content, ignore_mismatch))
         return cache.content != b"of another GPU"
 
-    def get_timing_cache(self):
-        return self.create_timing_cache(b"")
-
 
 class TensorrtStandIn(ModuleType):
     """A builder that records and gives `plan`."""
