@@ -23,7 +23,7 @@ from mift_ros.errors import BagError, ConfigError
 if TYPE_CHECKING:
     from mift_ros.evaluation.peers.compare import Outcome
 
-TABLE_WIDTH = 130
+TABLE_WIDTH = 145
 """The table is not squeezed into less, as in a log."""
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
 
