@@ -46,8 +46,8 @@ class Hypothesis:
 class Hypotheses:
     """Ground views (one per height), the poses to try, and all their patches [Q, S, S, 3] uint8 as one batch.
 
-    `heights_m` are the heights above ground of the views. `heading_step_deg` and `scale_step` are the spacing that the
-    refinement has left to search.
+    `heights_m` are the heights above ground of the views. `heading_step_deg` and `scale_step` are the errors of a pose
+    that the refinement has left to search, in steps of as much.
     """
 
     heights_m: list[float]
@@ -110,7 +110,7 @@ def attitude_rad(telemetry: Telemetry, config: LocalizerConfig) -> tuple[float, 
 def headings_deg(
     telemetry: Telemetry, config: LocalizerConfig, outlook: Outlook | None = None
 ) -> tuple[list[float], float]:
-    """Headings to try, and the step between them that is left to the refinement.
+    """Headings to try, and the error of each that is left to the refinement.
 
     The telemetry's heading; else the flight's so far and as many around it as its sigma asks for; else all.
     """
@@ -118,13 +118,14 @@ def headings_deg(
     if config.use_heading and math.isfinite(telemetry.heading_deg):
         return [telemetry.heading_deg], tolerance
     step = 360.0 / config.yaw_bins
+    reach = max(step / 2, tolerance)
     if outlook is not None:
         aside = max(math.ceil((3 * outlook.heading_sigma_deg - tolerance) / step), 0)
         if aside == 0:
             return [outlook.heading_deg], tolerance
         if 2 * aside + 1 < config.yaw_bins:
-            return [(outlook.heading_deg + k * step) % 360.0 for k in range(-aside, aside + 1)], step
-    return [k * step for k in range(config.yaw_bins)], step
+            return [(outlook.heading_deg + k * step) % 360.0 for k in range(-aside, aside + 1)], reach
+    return [k * step for k in range(config.yaw_bins)], reach
 
 
 def make_hypotheses(

@@ -94,7 +94,7 @@ class Refiner:
         self._views = views
         self._heading_step_deg = heading_step_deg
         self._scale_step = scale_step
-        self._grey = [replace(view, rgb=cv2.cvtColor(view.rgb, cv2.COLOR_RGB2GRAY)) for view in views]
+        self._grey = [replace(v, rgb=np.asarray(cv2.cvtColor(v.rgb, cv2.COLOR_RGB2GRAY), np.uint8)) for v in views]
         self._templates: dict[tuple[int, float, float, float, int], structure.Template] = {}
 
     def refine(self, candidates: Sequence[Candidate], radius_m: float, expected: int = 0) -> list[Alignment]:
@@ -122,13 +122,13 @@ class Refiner:
         if ground is None:
             return None
         poses = self._neighbours(candidate, step)
-        probes = [ground.probe(self._field(ground, candidate.view, *pose)) for pose in poses]
-        best = max(range(len(poses)), key=lambda k: probes[k].score)
-        return self._aligned(ground, candidate.view, *poses[best], probes[best])
+        fields = [self._field(ground, candidate.view, *pose) for pose in poses]
+        best = max(range(len(poses)), key=lambda k: float(fields[k].max()))
+        return self._aligned(ground, candidate.view, *poses[best], ground.probe(fields[best]))
 
     def near(self, candidate: Candidate) -> Alignment | None:
         """The best alignment within a few metres of a place that is known to be about right, None off the map."""
-        found = self._around(candidate, 4 * max(COARSE_GSD_M, self._fine_gsd), self._fine_gsd, 0.5)
+        found = self._around(candidate, FINE_REACH_M, self._fine_gsd, 0.5)
         return None if found is None else self.polished(found)
 
     def polished(self, found: Alignment) -> Alignment:

@@ -68,6 +68,8 @@ def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 class Template:
     """A rectified patch ready to be correlated: spectra of its field and mask, norm, side, count of valid pixels.
 
+    The spectra are conjugate, as a correlation needs them.
+
     `floor` is the least energy that a place in the map is taken to have: nearly empty ground would else agree with
     anything by the one edge it has.
     """
@@ -108,8 +110,8 @@ def make_template(
     energy = float(np.vdot(x, x) + np.vdot(y, y))
     pixels = int(np.count_nonzero(mask))
     floor = max(1e-6, LEAST_OF_TEMPLATE * energy, LEAST_OF_TEXTURE * texture * pixels)
-    spectra = _spectrum(x, side), _spectrum(y, side), _spectrum(mask, side)
-    return Template(*spectra, float(np.sqrt(energy)), len(grey), pixels, floor)
+    x_spectrum, y_spectrum, mask_spectrum = (_conjugate(_spectrum(plane, side)) for plane in (x, y, mask))
+    return Template(x_spectrum, y_spectrum, mask_spectrum, float(np.sqrt(energy)), len(grey), pixels, floor)
 
 
 def make_window(grey: npt.NDArray[np.uint8], side: int) -> Window:
@@ -122,12 +124,16 @@ def correlate(template: Template, window: Window) -> Field:
     """Score of the template at every shift inside the window: [window - template + 1] squared, in [-1, 1]."""
     shifts = window.size - template.size + 1
     side = len(window.x)
-    match = window.x * template.x.conj()
-    match += window.y * template.y.conj()
-    energy = _shifts(window.energy * template.mask.conj(), side, shifts)
+    match = window.x * template.x
+    match += window.y * template.y
+    energy = _shifts(window.energy * template.mask, side, shifts)
     np.maximum(energy, np.float32(template.floor), out=energy)
     score = _shifts(match, side, shifts) / (np.float32(template.norm) * np.sqrt(energy) + np.float32(1e-9))
     return np.asarray(np.clip(score, -1.0, 1.0), np.float32)
+
+
+def _conjugate(spectrum: Spectrum) -> Spectrum:
+    return np.conjugate(spectrum, out=spectrum)
 
 
 def _spectrum(image: Field, side: int) -> Spectrum:
