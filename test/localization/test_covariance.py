@@ -42,11 +42,17 @@ sources = st.builds(
     gsd_m=anything,
     heading_reach_rad=anything,
     scale_reach=anything,
+    slope=st.tuples(anything, anything),
 )
 
 
 @settings(deadline=None)
-@given(sources, st.builds(Known, st.booleans(), st.booleans(), st.floats(0, 100)))
+@given(
+    sources,
+    st.builds(
+        Known, st.booleans(), st.booleans(), st.floats(0, 100), st.one_of(st.just(math.nan), st.floats(0.01, 1000))
+    ),
+)
 def test_it_is_finite_symmetric_and_positive_definite_whatever_was_measured(measured, known):
     found = covariance(measured, MODEL, known)
     assert np.isfinite(found).all()
@@ -137,3 +143,21 @@ def test_what_is_unknown_has_a_large_variance():
     assert found[2, 2] == pytest.approx(UNKNOWN_ALTITUDE_SIGMA_M**2)
     assert found[3, 3] == pytest.approx(LEVEL_SIGMA_RAD**2)
     assert found[:2, 3:5] == pytest.approx(np.zeros((2, 2)), abs=1e-6)
+
+
+def test_the_altitude_over_a_slope_errs_with_the_matched_ground_and_with_the_scale():
+    """Of c - (1 + s) o and T(c) + (1 + s) h, with T rising by 20 % eastwards and by 10 % southwards."""
+    rng = np.random.default_rng(0)
+    model = replace(NOTHING, residual_m=2.0, scale_floor=0.02)
+    measured, known = replace(SHARP, slope=(0.2, -0.1)), Known(attitude=True, altitude=True, terrain_sigma_m=1.5)
+    c, s, t = rng.normal(0, 2.0, (200_000, 2)), rng.normal(0, 0.02, (200_000, 1)), rng.normal(0, 1.5, 200_000)
+    vehicle = c - s * np.array(SHARP.offset_m)
+    altitude = c @ [0.2, -0.1] + s[:, 0] * SHARP.height_agl_m + t
+    expected = np.cov(np.column_stack([vehicle, altitude]).T)
+    assert covariance(measured, model, known)[:3, :3] == pytest.approx(expected, abs=0.05)
+
+
+def test_without_a_terrain_the_altitude_stands_alone():
+    found = covariance(SHARP, MODEL, KNOWN)
+    assert found[2, 2] == pytest.approx(100.0)
+    assert np.delete(found[2], 2) == pytest.approx(0.0, abs=1e-9)
