@@ -42,7 +42,7 @@ def test_paper_says_what_sections_3_and_4_say() -> None:
     assert VARIANTS[recipe.variant].input_size == 224 and VARIANTS[recipe.variant].regions == 3
     assert (recipe.batch.classes, recipe.batch.per_class) == (8, 3)
     loss, optimizer = recipe.loss, recipe.optimizer
-    assert (loss.triplet, loss.margin, loss.hardest, loss.identity, loss.infonce) == (1.0, 0.3, False, 0.0, 0.0)
+    assert (loss.triplet, loss.margin, loss.hardest, loss.identity, loss.infonce) == (4.0, 0.3, False, 0.0, 0.0)
     assert optimizer.kind is OptimizerKind.SGD
     assert (optimizer.momentum, optimizer.weight_decay) == (0.9, 0.0005)
     assert (optimizer.backbone_learning_rate, optimizer.learning_rate) == (0.003, 0.01)

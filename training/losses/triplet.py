@@ -10,15 +10,15 @@ from torch.nn import functional
 def cross_view_triplet(
     satellite: Tensor, drone: Tensor, labels: Tensor, margin: float, hardest: bool = False
 ) -> Tensor:
-    """Eq. 4, summed over the branches; views [B, K, d], of which rows i show class labels[i] [B].
+    """Mean of Eq. 4 over the branches; views [B, K, d], of which rows i show class labels[i] [B].
 
     Every image of either view is an anchor; its positives and negatives are images of the other view, so that two
     images of one view never meet (Fig. 8). Of each branch it is the mean over all triplets (a, p, n), as Fig. 8 draws
     them, that cost something, or, with `hardest`, over the farthest positive and the nearest negative of each anchor,
     which is how the code family of the released MIFT does it (FSRA, losses/triplet_loss.py: Tripletloss). Triplets
-    that the margin has settled are left out of the mean: they soon outnumber the others a hundred to one and would
-    silence them (Hermans et al. 2017, section 3.2: "batch all", non-zero). Branches are added: section 3.5 applies the
-    loss to each of them.
+    that the margin has settled are left out of the mean: they soon outnumber the others and would silence them
+    (Hermans et al. 2017, In Defense of the Triplet Loss: "batch all", non-zero). Branches count equally: section 3.5
+    applies the loss to each.
 
     Branches are L2-normalised before the distance. The paper does not say so; but a margin of 0.3 is a length only
     among vectors of known length (distances here run from 0 to 2), the test-time distance is taken between normalised
@@ -30,7 +30,7 @@ def cross_view_triplet(
     hinges = hardest_hinges if hardest else all_hinges
     costs = torch.cat([hinges(distances, same, margin), hinges(distances.transpose(1, 2), same.T, margin)], dim=1)
     counted = costs.shape[1] if hardest else (costs > 0).sum(dim=1).clamp(min=1)
-    return (costs.sum(dim=1) / counted).sum()
+    return (costs.sum(dim=1) / counted).mean()
 
 
 def all_hinges(distances: Tensor, same: Tensor, margin: float) -> Tensor:
