@@ -13,7 +13,7 @@ from mift_ros.errors import ExportError, ModelError
 from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.inference.engines import engine_path, write_file
 from mift_ros.inference.profiles import DEFAULT_BATCHES, ranges
-from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger
+from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger, created
 from mift_ros.inference.tensorrt_versions import FLOAT32_LAYERS, Rules, builder_flags, holds_layers
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def build_plan(
 
     log = MessageLog()
     logger = collecting_logger(log)  # TensorRT keeps pointers: what it is given must live until the engine is built
-    builder = trt.Builder(logger)
+    builder = created(trt.Builder, logger, log)
     flags = 0
     for name in row.network_flags:
         flags |= 1 << int(getattr(trt.NetworkDefinitionCreationFlag, name))

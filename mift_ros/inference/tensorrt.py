@@ -22,7 +22,7 @@ from mift_ros.inference.engines import check_key, engine_path, read_engine, read
 from mift_ros.inference.lane import Lane
 from mift_ros.inference.preprocess import Preprocessor
 from mift_ros.inference.profiles import profile_for, ranges
-from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger
+from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger, created
 from mift_ros.inference.tensorrt_versions import rules
 from mift_ros.inference.trial import try_batches, try_out
 
@@ -92,7 +92,7 @@ class TensorrtEmbedder:
         import tensorrt as trt
 
         logger = collecting_logger(self._log)
-        runtime = trt.Runtime(logger)
+        runtime = created(trt.Runtime, logger, self._log)
         engine = runtime.deserialize_cuda_engine(plan)
         if engine is None:
             if self._log.out_of_memory:

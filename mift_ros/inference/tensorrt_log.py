@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from mift_ros.errors import ModelError
 
 if TYPE_CHECKING:
     import tensorrt
 
 logger = logging.getLogger(__name__)
+Made = TypeVar("Made")
 
 
 class MessageLog:
@@ -49,3 +53,17 @@ def collecting_logger(log: MessageLog) -> tensorrt.ILogger:
             log.take(severity in severe, msg)
 
     return Collector()
+
+
+def created(make: Callable[[tensorrt.ILogger], Made], logger: tensorrt.ILogger, log: MessageLog) -> Made:
+    """A TensorRT builder or runtime.
+
+    Raises:
+        ModelError: TensorRT does not start: no GPU that it knows, no driver for its CUDA, or no memory.
+    """
+    try:
+        return make(logger)
+    except TypeError as error:  # how its bindings report a null pointer
+        raise ModelError(
+            f"TensorRT does not start ({log.last}); its CUDA has to fit the driver, and the GPU has to have memory free"
+        ) from error

@@ -115,6 +115,17 @@ def test_an_engine_that_tensorrt_refuses_is_stale_with_what_it_says(store, tenso
         open_engine_file(store())
 
 
+def test_a_tensorrt_that_does_not_start_is_told(store, tensorrt):
+    def runtime(logger):
+        logger.log(logger.Severity.ERROR, "CUDA initialization failure with error: 35")
+        raise TypeError("pybind11::init(): factory function returned nullptr")
+
+    path = store()
+    tensorrt.Runtime = runtime
+    with pytest.raises(ModelError, match=r"TensorRT does not start \(CUDA initialization failure with error: 35\)"):
+        open_engine_file(path)
+
+
 def test_a_gpu_without_room_for_the_engine_is_told_and_not_called_stale(store, tensorrt):
     tensorrt.says = ["Error Code 2: OutOfMemory (Requested size was 12582912 bytes.)"]
     with pytest.raises(ModelError, match="out of GPU memory while loading") as caught:
