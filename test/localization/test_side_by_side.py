@@ -276,7 +276,8 @@ def test_the_others_go_on_where_one_refuses_the_map(town, bag, monkeypatch):
 
 def test_what_each_method_is_given_is_said(town):
     given = [m.given for m in methods(town.cache, town.embedder, NO_HEADING, lambda *at: None)]
-    assert given[0].startswith("no heading (36 tried), height (+-10%)") and "no heading (60 tried)" in given[3]
+    tried = f"no heading ({NO_HEADING.yaw_bins} tried), height (+-10%)"
+    assert given[0].startswith(tried) and "no heading (60 tried)" in given[3]
     assert given[4] == "no heading (30 tried), height; published from 15 inliers"
 
 
