@@ -20,14 +20,17 @@ from mift_ros.localization.windows import map_window
 COARSE_GSD_M = 3.0
 """Of 11 real photos the true place is among the best 8 of 100 as often as at 2 m, in half the time; not so at 4 m."""
 FINE_CANDIDATES = 8
+CLOSER_GSD_M = 2.0
+"""At 3 m the place is right more often than the heading and the scale: all poses of the best are tried again."""
+CLOSER_REACH_M = 16.0
 FINE_REACH_M = 8.0
-"""Distance searched about the coarse match: what its resolution and its step of pose leave open."""
+"""Distances searched about the match before: what its resolution and its step of pose leave open."""
 POLISHED = 2
 """The best place, and its rival so that their scores can be compared."""
 POLISH_STEPS = (0.25, 0.125)
 """Shares of the steps in heading and scale that are tried last, each from the best so far."""
 SAME_PLACE_M = 30.0
-"""Two alignments nearer than this are the same place: the margin is taken to the best one further away."""
+"""Two alignments nearer than this are the same place: the lead is over the best one further away."""
 COVERED = 0.5
 """Share of the search radius within which a better candidate stands for another one too."""
 STEPS = (-1, 0, 1)
@@ -104,10 +107,12 @@ class Refiner:
         """
         tried = thinned(candidates, radius_m)
         found = [self._around(c, radius_m, COARSE_GSD_M, 1.0) for c in tried]
-        promised = [a for c, a in zip(tried, found) if a is not None and c in candidates[:expected]]
-        coarse = distinct(sorted((a for a in found if a is not None), key=_score, reverse=True), SAME_PLACE_M / 2)
+        origin = {a: c for a, c in zip(found, tried) if a is not None}
+        promised = [a for a, c in origin.items() if c in candidates[:expected]]
+        coarse = distinct(sorted(origin, key=_score, reverse=True), SAME_PLACE_M / 2)
         coarse = distinct([*coarse[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
-        fine = [self._around(a, FINE_REACH_M, self._fine_gsd, 0.5) for a in coarse]
+        closer = [self._again(origin[a], a) for a in coarse]
+        fine = [self._around(a, FINE_REACH_M, self._fine_gsd, 0.5) for a in closer]
         places = distinct(sorted((a for a in fine if a is not None), key=_score, reverse=True), SAME_PLACE_M)
         polished = [self.polished(a) for a in places[:POLISHED]]
         return sorted([*polished, *places[POLISHED:]], key=_score, reverse=True)
@@ -125,6 +130,11 @@ class Refiner:
         fields = [self._field(ground, candidate.view, *pose) for pose in poses]
         best = max(range(len(poses)), key=lambda k: float(fields[k].max()))
         return self._aligned(ground, candidate.view, *poses[best], ground.probe(fields[best]))
+
+    def _again(self, candidate: Candidate, found: Alignment) -> Alignment:
+        """All poses of a candidate, closer, about the place where it matched."""
+        there = replace(candidate, centre_m=found.centre_m)
+        return self._around(there, CLOSER_REACH_M, CLOSER_GSD_M, 1.0) or found
 
     def near(self, candidate: Candidate) -> Alignment | None:
         """The best alignment within a few metres of a place that is known to be about right, None off the map."""

@@ -85,6 +85,17 @@ def test_a_level_gimbal_needs_no_attitude(town, unknown):
     assert isinstance(fix, Fix)
 
 
+def test_headings_every_20_degrees_find_what_every_10_degrees_find(town, unknown):
+    """Headings midway between those that are tried: the refinement turns by the rest."""
+    for east_m, north_m, heading_deg in [(-60.0, 40.0, 30.0), (70.0, -50.0, 210.0)]:
+        frame, telemetry = town.shoot(east_m, north_m, heading_deg)
+        few, many = (locate(town, frame, unknown(telemetry, "heading_deg"), yaw_bins=bins) for bins in (18, 36))
+        assert isinstance(few, Fix)
+        assert isinstance(many, Fix)
+        assert math.dist(few.position_m, many.position_m) < 2.0
+        assert few.significance == pytest.approx(many.significance, rel=0.05)
+
+
 def test_every_field_of_a_fix_is_finite_or_says_that_it_is_unknown(town, unknown):
     frame, telemetry = town.shoot(*PLACES[0], stamp_s=12.5)
     fix = locate(town, frame, unknown(telemetry, "altitude_ellipsoid_m"))

@@ -1,6 +1,7 @@
 """Alignment to the map raster: metres from a coarse candidate, and only one answer per place."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,8 @@ from mift_ros.localization.hypotheses import make_hypotheses
 from mift_ros.localization.refine import Alignment, Candidate, Refiner, distinct, thinned
 
 PLACE = (-60.0, 40.0, 30.0)
+ROUGH = [(3.0, -2.0, 3.0), (-4.0, 1.0, -4.0), (90.0, 70.0, 0.0)]
+"""East, north and heading off the place."""
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,26 @@ def test_the_place_scores_above_every_other(refiner, made):
     assert rest
     assert best.score > 1.2 * rest[0].score
     assert all(math.dist(best.centre_m, r.centre_m) > 30.0 for r in rest)
+
+
+def test_verifying_coarsely_first_finds_what_verifying_every_candidate_to_metres_finds(refiner, made):
+    """Beside the place and elsewhere; the exhaustive search aligns each at the raster's resolution."""
+    spots = [candidate(made, e, n) for e in (5.0, 90.0, 150.0) for n in (-4.0, 70.0, -100.0)]
+    exhaustive = max((a for a in map(refiner.near, spots) if a), key=lambda a: a.score)
+    found = refiner.refine(spots, radius_m=24.0)[0]
+    assert math.dist(found.centre_m, exhaustive.centre_m) < 1.0
+    assert found.heading_deg == pytest.approx(exhaustive.heading_deg, abs=1.0)
+    assert found.score > 0.98 * exhaustive.score
+
+
+def test_polishing_never_makes_a_match_worse(refiner, made):
+    rough = [Alignment(0, candidate(made, e, n).centre_m, PLACE[2] + turn, 1.0, -1.0, 1) for e, n, turn in ROUGH]
+    for start in rough:
+        once = refiner.polished(start)
+        again = refiner.polished(replace(once, peak=None))
+        assert again.score >= once.score
+        assert again.peak is not None
+        assert refiner.polished(again) is again
 
 
 def test_where_there_is_no_map_there_is_no_alignment(refiner, made):

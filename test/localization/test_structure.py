@@ -72,3 +72,30 @@ def test_a_parabola_finds_the_peak_between_pixels():
     y, x = np.indices((21, 21))
     x_found, y_found, _ = structure.subpixel_peak(np.float32(1 - 0.01 * ((x - 9.3) ** 2 + (y - 12.6) ** 2)))
     assert (x_found, y_found) == pytest.approx((9.3, 12.6), abs=1e-3)
+
+
+def by_definition(template_grey, valid, window_grey, row, col):
+    """The score of one shift: the sum of the products over the root of the energies."""
+    t = structure.orientation_field(template_grey, valid)
+    w = structure.orientation_field(window_grey, window_grey)[row : row + len(t), col : col + len(t)]
+    mask = structure.inner(valid)
+    return (t * w).sum() / np.sqrt((t**2).sum() * ((w**2).sum(axis=2) * mask).sum())
+
+
+@pytest.mark.parametrize("size", [96, 85, 210], ids=["few shifts", "odd", "most shifts"])
+def test_the_score_of_every_shift_is_the_definition_however_it_is_computed(size):
+    window = scene(7)[:size, :size]
+    grey, valid = scene(8)[:80, :80], ALL.copy()
+    valid[:30, :20] = 0
+    side = structure.transform_size(80, size)
+    field = structure.correlate(structure.make_template(grey, valid, side), structure.make_window(window, side))
+    assert field.shape == (size - 79, size - 79)
+    for row, col in [(0, 0), (size - 80, 0), (2, 4), (size - 80, size - 80)]:
+        assert field[row, col] == pytest.approx(by_definition(grey, valid, window, row, col), abs=1e-5)
+
+
+@pytest.mark.parametrize("size", [5, 88, 97, 225, 1023])
+def test_a_transform_holds_the_window_and_its_side_is_a_multiple_of_4(size):
+    side = structure.transform_size(size // 2, size)
+    assert side >= size
+    assert side % 4 == 0
