@@ -36,8 +36,10 @@ class BelievedCell:
 
     def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig) -> None:
         self._search = FrameSearch(cache, embedder, config)
-        self._config = load_calibration(config.calibration, embedder.identity).applied(config)
-        self._tracker = Tracker(belief_over(cache), cache.manifest.tile_size_m, self._config)
+        self._outlier_share = config.outlier_share
+        calibration = load_calibration(config.calibration, embedder.identity)
+        self._temperature = config.similarity_temperature or calibration.temperature
+        self._tracker = Tracker(belief_over(cache), cache.manifest.tile_size_m, config)
 
     def reset(self) -> None:
         """The same probability everywhere again."""
@@ -50,8 +52,8 @@ class BelievedCell:
         searched = self._search(frame, telemetry)
         if isinstance(searched, str) or not np.isfinite(searched.scores.best).any():
             return None
-        scores, config = searched.scores, self._config
-        per_tile = likelihood(scores.best, config.similarity_temperature, config.outlier_share)
+        scores = searched.scores
+        per_tile = likelihood(scores.best, self._temperature, self._outlier_share)
         self._tracker.predict(frame.stamp_ns, telemetry)
         seen_m = searched.made.offset_m(int(scores.pose[scores.best.argmax()]))
         self._tracker.update(self._search.vote.grid(per_tile.astype(np.float32)), seen_m, [])
