@@ -16,6 +16,8 @@ from mift_ros.localization.search import Scores
 
 EXPECTED = 4
 """Modes whose places are verified in every frame, whatever the tiles say."""
+MANY_POSES = 8
+"""Poses beyond which twice as many tiles are verified: the more are tried, the lower the true one ranks."""
 DEGREES_PER_SCALE = 100.0
 """A relative error of height of 10 % is as bad for an alignment as one of 10 degrees in heading."""
 
@@ -44,8 +46,12 @@ def best_tiles(
     centres_m: npt.NDArray[np.float64],
     count: int,
 ) -> list[Candidate]:
-    """The tiles of greatest weight [N], best first, each with the pose that fits it best; none without weight."""
-    count = min(count, int(np.count_nonzero(weight)))
+    """The tiles of greatest weight [N], best first, each with the pose that fits it best; none without weight.
+
+    Of a frame with many poses they are twice `count`.
+    """
+    wanted = 2 * count if len(made.poses) > MANY_POSES else count
+    count = min(wanted, int(np.count_nonzero(weight)))
     best = np.argpartition(-weight, count - 1)[:count]
     found = []
     for tile in best[np.argsort(-weight[best], kind="stable")]:
