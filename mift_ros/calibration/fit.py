@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import FACTORS, Design, design_of
-from mift_ros.calibration.samples import AS_FLOWN, TEMPERATURES, Sample
+from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, TURNED, Sample
 from mift_ros.errors import ConfigError
 from mift_ros.localization.calibration import Tail
+from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
-from mift_ros.localization.gate import NEIGHBOURHOOD_M
+from mift_ros.localization.gate import NEIGHBOURHOOD_M, lead
 from mift_ros.localization.refine import SAME_PLACE_M
 
 Vector = npt.NDArray[np.float64]
@@ -23,6 +24,7 @@ RIGHT_M = SAME_PLACE_M
 """A match nearer to the truth than this is of the right place: its error is a residual, not a mistake."""
 LEAST_RIGHT = 30
 LEAST_WRONG = 50
+RANKS, RANK_DIGITS = 51, 5
 TAIL_SHARE = 0.4
 """Share of the wrong matches, the best-looking, that the tail is fitted to."""
 
@@ -32,21 +34,35 @@ class Fitted:
     """What samples say: see Calibration."""
 
     errors: ErrorModel
-    anywhere: Tail
+    leads: Tail
     expected: Tail
+    usual: float
     lost_share: float
+    misaligned_share: float
+    tiles: float
+    ranks: tuple[float, ...]
     temperature: float
 
 
-def fit(samples: Sequence[Sample], outlier_share: float) -> Fitted:
-    """Fit everything.
+def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerConfig) -> Fitted:
+    """Fit everything; leads to the `wrong` samples, whose matches cannot be right.
 
     Raises:
         ConfigError: too few right or wrong matches.
     """
-    anywhere, expected = fit_tails(samples)
+    if len(wrong) < LEAST_WRONG:
+        raise ConfigError(f"{len(wrong)} wrong matches are too few to fit a gate, {LEAST_WRONG} are needed")
+    usual = float(np.median([significances(s)[0] for s in wrong]))
+    leads = fit_tail([lead(significances(s), usual) for s in wrong])
+    # unlike leads, significances are only comparable over maps alike
+    anywhere = fit_tail([significances(s)[0] for s in samples if s.kind in (TURNED, ELSEWHERE)])
+    expected = replace(anywhere, rate=anywhere.rate * near_share(samples))
     errors = fit_errors(right(samples))
-    return Fitted(errors, anywhere, expected, lost_share(samples), fit_temperature(samples, outlier_share))
+    tiles = float(np.mean([s.tiles for s in samples if s.kind == AS_FLOWN]))
+    return Fitted(
+        errors, leads, expected, usual, lost_share(samples), misaligned_share(samples, config.candidates), tiles,
+        fit_ranks(samples), fit_temperature(samples, config.outlier_share),
+    )  # fmt: skip
 
 
 def right(samples: Sequence[Sample]) -> list[Sample]:
@@ -105,25 +121,21 @@ def _fit_one(errors: Vector, variances: Vector) -> tuple[int, float]:
     return best
 
 
-def wrong_significances(samples: Sequence[Sample]) -> Vector:
-    """Per sample the significance of the best place that is not the right one; samples without any are left out."""
-    found = [[s for d, s in sample.places if d > RIGHT_M] for sample in samples]
-    return np.array([max(values) for values in found if values])
+def significances(sample: Sample) -> list[float]:
+    """Of all places that were compared, the best first."""
+    return sorted((significance for _, significance in sample.places), reverse=True)
 
 
-def fit_tails(samples: Sequence[Sample]) -> tuple[Tail, Tail]:
-    """How often wrong matches look good, anywhere and near a given place.
+def fit_tail(values: Sequence[float]) -> Tail:
+    """How often wrong matches go beyond a value.
 
-    The excess over a high quantile is taken as exponential (a Gumbel tail); significances of noise fall faster, so this
-    errs on the safe side.
+    The excess over a high quantile is taken as exponential (a Gumbel tail); noise falls faster, so this errs on the
+    safe side.
     """
-    wrong = wrong_significances([s for s in samples if s.kind != AS_FLOWN])
-    if len(wrong) < LEAST_WRONG:
-        raise ConfigError(f"{len(wrong)} wrong matches are too few to fit a gate, {LEAST_WRONG} are needed")
+    wrong = np.asarray(values)
     start = float(np.quantile(wrong, 1 - TAIL_SHARE))
     beyond = wrong[wrong > start]
-    anywhere = Tail(start, len(beyond) / len(wrong), float((beyond - start).mean()))
-    return anywhere, replace(anywhere, rate=anywhere.rate * near_share(samples))
+    return Tail(start, len(beyond) / len(wrong), float((beyond - start).mean()))
 
 
 def near_share(samples: Sequence[Sample]) -> float:
@@ -137,6 +149,19 @@ def lost_share(samples: Sequence[Sample]) -> float:
     """The share of frames as flown in which another place than the right one matches best."""
     flown = sum(s.kind == AS_FLOWN for s in samples)
     return (flown - len(right(samples)) + 1) / (flown + 1)
+
+
+def misaligned_share(samples: Sequence[Sample], candidates: int) -> float:
+    """The share of frames as flown that are lost though the right tile is among the best."""
+    flown = [s for s in samples if s.kind == AS_FLOWN]
+    lost = [s for s in flown if math.hypot(*s.error_m) > RIGHT_M and s.tile_rank * s.tiles < candidates]
+    return (len(lost) + 1) / (len(flown) + 1)
+
+
+def fit_ranks(samples: Sequence[Sample]) -> tuple[float, ...]:
+    """Quantiles of the share of a map's tiles that resemble the image more than the right one."""
+    told = [s.tile_rank for s in samples if math.isfinite(s.tile_rank)]
+    return tuple(round(float(q), RANK_DIGITS) for q in np.quantile(told or [0.0], np.linspace(0, 1, RANKS)))
 
 
 def fit_temperature(samples: Sequence[Sample], outlier_share: float) -> float:

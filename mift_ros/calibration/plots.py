@@ -23,7 +23,7 @@ def calibration_png(curve: Curve, calibration: Calibration, proof: Proof) -> byt
 
 
 def _operating(axes: Any, curve: Curve, calibration: Calibration) -> None:
-    lost, tail = calibration.lost_share, calibration.anywhere
+    lost, tail = calibration.lost_share, calibration.leads
     counted, modelled = curve.false_share > 0, curve.false_model > 0
     axes.plot(lost * curve.false_share[counted], 100 * curve.available[counted], color=INK, label="counted")
     axes.plot(
@@ -45,7 +45,12 @@ def _tail(axes: Any, curve: Curve) -> None:
     axes.plot(curve.thresholds[counted], curve.false_share[counted], color=INK, label=label)
     axes.plot(curve.thresholds, curve.false_model, color=BAD, ls="--", label="exponential tail")
     axes.axhline(1 / max(curve.wrong_frames, 1), color=MUTED, ls=":", label="beyond the data below")
-    axes.set(yscale="log", ylim=(1e-5, 1.2), xlabel="significance", ylabel="share of wrong matches beyond")
+    axes.set(
+        yscale="log",
+        ylim=(1e-5, 1.2),
+        xlabel="lead over the next best place, sigma",
+        ylabel="share of wrong matches beyond",
+    )
     axes.set(title="how good wrong matches look")
     axes.legend(loc="upper right", fontsize=8)
 

@@ -11,11 +11,12 @@ import numpy.typing as npt
 
 from mift_ros.calibration.components import squared_sigmas
 from mift_ros.calibration.design import KNOWN, design_of, horizontal
-from mift_ros.calibration.fit import RIGHT_M, fit_errors, right, wrong_significances
+from mift_ros.calibration.fit import RIGHT_M, fit_errors, right, significances
 from mift_ros.calibration.samples import AS_FLOWN, Sample
 from mift_ros.errors import ConfigError
-from mift_ros.localization.calibration import Tail
+from mift_ros.localization.calibration import Calibration
 from mift_ros.localization.covariance import covariance
+from mift_ros.localization.gate import lead
 
 Vector = npt.NDArray[np.float64]
 FOLDS = 8
@@ -74,7 +75,7 @@ def _heading_nees(sample: Sample, variance: float) -> float:
 
 @dataclass(frozen=True)
 class Curve:
-    """Per threshold on the significance: share of frames as flown that are fixed, and of wrong matches that pass.
+    """Per threshold on the lead: share of frames as flown that are fixed, and of wrong matches that pass.
 
     `false_share` is counted, `false_model` from the tail: they should agree where there is something to count.
     """
@@ -87,17 +88,22 @@ class Curve:
     wrong_frames: int
 
 
-def operating_curve(samples: Sequence[Sample], tail: Tail, min_margin: float) -> Curve:
+def operating_curve(samples: Sequence[Sample], wrong: Sequence[Sample], fitted: Calibration) -> Curve:
     """What each threshold would have given, every frame by itself."""
     flown = [s for s in samples if s.kind == AS_FLOWN]
-    wrong = wrong_significances([s for s in samples if s.kind != AS_FLOWN])
-    best = np.array([s.places[0][1] if s.places[0][0] <= RIGHT_M and s.margin >= min_margin else -1.0 for s in flown])
+    best = np.array([_lead(s, fitted) if s.places[0][0] <= RIGHT_M else -1.0 for s in flown])
+    passed = np.array([_lead(s, fitted) for s in wrong])
+    tail = fitted.leads
     thresholds = np.linspace(0.0, max(float(best.max(initial=0.0)), tail.threshold(1e6)), 200)
     return Curve(
         thresholds,
         np.array([(best >= t).mean() for t in thresholds]),
-        np.array([(wrong >= t).mean() for t in thresholds]),
+        np.array([(passed >= t).mean() for t in thresholds]),
         np.array([min(tail.per_frame(t), 1.0) if t > tail.start else np.nan for t in thresholds]),
         len(flown),
         len(wrong),
     )  # fmt: skip
+
+
+def _lead(sample: Sample, fitted: Calibration) -> float:
+    return lead(significances(sample), fitted.usual)

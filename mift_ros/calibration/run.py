@@ -12,12 +12,12 @@ from typing import Any
 
 from mift_ros import __version__
 from mift_ros.cache.reader import MapCache
-from mift_ros.calibration.fit import fit, right, wrong_significances
-from mift_ros.calibration.proof import Proof, prove
+from mift_ros.calibration.fit import fit, right, significances
+from mift_ros.calibration.proof import Curve, Proof, operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, Sample, Sampler, kept_samples
 from mift_ros.evaluation.bag import Bag, storage_files
 from mift_ros.evaluation.flight import Flight
-from mift_ros.inference.embedder import Embedder, ModelIdentity
+from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.calibration import SHA_SHOWN, Calibration
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
@@ -43,9 +43,13 @@ class FlightOver:
 
 @dataclass(frozen=True)
 class Material:
-    """What to fit to: flights, maps of other ground, the model and the parameters it flies with."""
+    """What to fit to: flights, maps of other ground, the model and the parameters it flies with.
+
+    With `wrong` flights the gate is fitted to their false headings alone.
+    """
 
     flights: Sequence[FlightOver]
+    wrong: Sequence[FlightOver]
     elsewhere: Sequence[Path]
     embedder: Embedder
     config: LocalizerConfig
@@ -57,32 +61,42 @@ def collect(material: Material, folder: Path, progress: Progress = lambda name, 
     Raises:
         BagError, CacheError: a flight or a map that cannot be used.
     """
+    every = [(flight, flight.name, _sampled) for flight in material.flights]
+    every += [(flight, f"{flight.name}-over-{flight.cache.stem}", _wrong) for flight in material.wrong]
     found: list[Sample] = []
-    for flight in material.flights:
+    for flight, name, sampled in every:
         frames = Bag(flight.bag).frames
-        kept = folder / f"{flight.name}.jsonl"
-        made = kept_samples(kept, _origin(material, flight), partial(_sampled, material, flight))
+        made = kept_samples(folder / f"{name}.jsonl", _origin(material, flight), partial(sampled, material, flight))
         for done, some in enumerate(made, 1):
-            found += [replace(sample, flight=flight.name) for sample in some]
-            progress(flight.name, min(done, frames), frames)
-        progress(flight.name, frames, frames)
+            found += [replace(sample, flight=name) for sample in some]
+            progress(name, min(done, frames), frames)
+        progress(name, frames, frames)
     return found
 
 
-def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibration, Proof]:
+def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibration, Proof, Curve]:
     """Fit to all samples; the proof is by fits that leave the judged flights out.
 
     Raises:
         ConfigError: too few matches, or a single flight.
     """
-    fitted = fit(samples, material.config.outlier_share)
-    proof = prove(samples)
+    flown = {flight.name for flight in material.flights}
+    own = [s for s in samples if s.flight in flown]
+    wrong = [s for s in samples if s.flight not in flown] or [s for s in own if s.kind != AS_FLOWN]
+    fitted, proof = fit(own, wrong, material.config), prove(own)
     identity = material.embedder.identity
-    provenance = _provenance(samples, material, proof, identity)
-    return Calibration(
-        identity.weights_sha256, fitted.errors, fitted.anywhere, fitted.expected, fitted.lost_share,
-        fitted.temperature, provenance=provenance,
-    ), proof  # fmt: skip
+    provenance = _provenance(own, wrong, material, proof)
+    calibration = Calibration(
+        identity.weights_sha256, fitted.errors, fitted.leads, fitted.expected, fitted.usual, fitted.lost_share,
+        fitted.misaligned_share, fitted.tiles, fitted.ranks, fitted.temperature, provenance=provenance,
+    )  # fmt: skip
+    return calibration, proof, operating_curve(own, wrong, calibration)
+
+
+def _wrong(material: Material, flight: FlightOver) -> Iterator[list[Sample]]:
+    localizer = Localizer(MapCache.open(flight.cache, material.embedder.identity), material.embedder, material.config)
+    found = Flight(Bag(flight.bag), material.config.max_telemetry_age_s)
+    return Sampler(localizer, material.embedder, []).wrong_samples(found)
 
 
 def _sampled(material: Material, flight: FlightOver) -> Iterator[list[Sample]]:
@@ -101,10 +115,10 @@ def _origin(material: Material, flight: FlightOver) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _provenance(samples: Sequence[Sample], material: Material, proof: Proof, identity: ModelIdentity) -> dict[str, Any]:
+def _provenance(samples: Sequence[Sample], wrong: Sequence[Sample], material: Material, proof: Proof) -> dict[str, Any]:
     """For people: what was used, how much of it, and how the fit did on flights that it had not seen."""
-    wrong = wrong_significances([s for s in samples if s.kind != AS_FLOWN])
-    caches = sorted({flight.cache for flight in material.flights})
+    identity, flights = material.embedder.identity, [*material.flights, *material.wrong]
+    caches = sorted({flight.cache for flight in flights})
     return {
         "model": f"{identity.name} {identity.variant}",
         "fitted_utc": datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
@@ -112,7 +126,8 @@ def _provenance(samples: Sequence[Sample], material: Material, proof: Proof, ide
         "frames_as_flown": sum(s.kind == AS_FLOWN for s in samples),
         "right_matches": len(right(samples)),
         "wrong_matches": len(wrong),
-        "greatest_wrong_significance": round(float(wrong.max()), DIGITS),
+        "greatest_wrong_significance": round(max(significances(s)[0] for s in wrong), DIGITS),
+        "greatest_wrong_lead": round(max(significances(s)[0] - significances(s)[1] for s in wrong), DIGITS),
         "held_out": {
             "flights": proof.flights,
             "inside_1_2_3_sigma": [round(share, DIGITS) for share in proof.within],
@@ -120,6 +135,9 @@ def _provenance(samples: Sequence[Sample], material: Material, proof: Proof, ide
             "heading_nees": round(proof.heading_nees, DIGITS),
         },
         "flights": {flight.name: _sha256(storage_files(flight.bag))[:SHA_SHOWN] for flight in material.flights},
+        "flights_of_wrong_matches": {
+            flight.name: _sha256(storage_files(flight.bag))[:SHA_SHOWN] for flight in material.wrong
+        },
         "caches": {"-".join(path.resolve().parts[-2:]): _sha256([path])[:SHA_SHOWN] for path in caches},
         "elsewhere": {"-".join(path.resolve().parts[-2:]): _sha256([path])[:SHA_SHOWN] for path in material.elsewhere},
     }

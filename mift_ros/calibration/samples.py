@@ -22,7 +22,7 @@ from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.covariance import ErrorSources
 from mift_ros.localization.localizer import Localizer
 from mift_ros.localization.search import TileSearch
-from mift_ros.localization.types import Fix, Frame, Match, Result, Telemetry
+from mift_ros.localization.types import Frame, Match, Result, Telemetry
 
 NAN = math.nan
 TEMPERATURES = tuple(float(t) for t in np.geomspace(0.005, 0.3, 28))
@@ -30,6 +30,8 @@ TEMPERATURES = tuple(float(t) for t in np.geomspace(0.005, 0.3, 28))
 TURN_DEG = (50.0, 310.0)
 """A heading wrong by an amount between these cannot match."""
 AS_FLOWN, TURNED, ELSEWHERE = "as flown", "turned", "elsewhere"
+FALSE_HEADINGS = 8
+"""Headings at which each frame is matched that is only to show wrong matches."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,8 @@ class Sample:
     `kind` says whether it was matched as flown, with a false heading, or on a map of other ground. `error_m` (east,
     north), `heading_error_deg` and `height_ratio` (matched over measured height) are of the best place, `places` are
     (distance from the truth in metres, significance) of all that were compared; a distance is infinite where nothing
-    can be right. `tile_share` is the softmax of the true tile among all `tiles`, per temperature.
+    can be right. `tile_share` is the softmax of the true tile among all `tiles`, per temperature, `tile_rank` the share
+    of them that resemble the image more.
     """
 
     flight: str
@@ -48,11 +51,11 @@ class Sample:
     error_m: tuple[float, float]
     heading_error_deg: float
     height_ratio: float
-    margin: float
     places: tuple[tuple[float, float], ...]
     sources: ErrorSources
     tile_share: tuple[float, ...] = ()
     tiles: int = 0
+    tile_rank: float = NAN
 
     def to_json(self) -> str:
         """One line."""
@@ -102,6 +105,28 @@ class Sampler:
         if not judged:
             raise BagError(f"{flight.bag.path}: no frame with a truth over {self._localizer.cache.path}")
 
+    def wrong_samples(self, flight: Flight) -> Iterator[list[Sample]]:
+        """Each frame with FALSE_HEADINGS false headings; its truth need not be known.
+
+        Raises:
+            BagError: no frame has a heading.
+        """
+        name, found = flight.bag.path.name, False
+        for sample in flight.samples():
+            heading_deg = sample.telemetry.heading_deg
+            if sample.frame is None or not math.isfinite(heading_deg):
+                yield []
+                continue
+            found = True
+            turned = [
+                replace(sample.telemetry, heading_deg=(heading_deg + turn) % 360.0, prior=None)
+                for turn in np.linspace(*TURN_DEG, FALSE_HEADINGS)
+            ]
+            results = [_alone(self._localizer, sample.frame, telemetry) for telemetry in turned]
+            yield [_wrong(name, TURNED, result, result.match) for result in results if result.match is not None]
+        if not found:
+            raise BagError(f"{flight.bag.path}: no frame has a heading that could be made false")
+
     def _of_frame(self, name: str, index: int, sample: FlightSample, frame: Frame, truth: Truth) -> Iterator[Sample]:
         result = _alone(self._localizer, frame, sample.telemetry)
         if result.match is not None:
@@ -124,21 +149,22 @@ class Sampler:
     def _as_flown(self, name: str, result: Result, match: Match, telemetry: Telemetry, truth: Truth) -> Sample:
         here = self._localizer.cache.frame.to_local(truth.lat_deg, truth.lon_deg)
         best = match.places[0]
+        shares, rank = self._tile_share(match, here)
         return Sample(
             name, AS_FLOWN, result.stamp_ns, (best.east_m - float(here[0]), best.north_m - float(here[1])),
             wrap_deg(best.heading_deg - truth.heading_deg), match.height_agl_m / telemetry.height_agl_m,
-            _margin(result),
             tuple((math.dist(here, (p.east_m, p.north_m)), p.significance) for p in match.places), match.sources,
-            self._tile_share(match, here), len(self._localizer.cache),
+            shares, len(self._localizer.cache), rank,
         )  # fmt: skip
 
-    def _tile_share(self, match: Match, here: npt.NDArray[np.float64]) -> tuple[float, ...]:
-        """Softmax at the tile nearest to the ground that was really seen."""
+    def _tile_share(self, match: Match, here: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], float]:
+        """Softmax at the tile nearest to the ground that was really seen, and the share of tiles beyond it."""
         cosine = self._search(self._embedder.embed(match.patch[None]))[0].astype(np.float64)
         seen = here + np.array(match.sources.offset_m)
         true = int(((self._localizer.cache.centres_m - seen) ** 2).sum(axis=1).argmin())
         below = cosine - cosine.max()
-        return tuple(float(np.exp(below[true] / t) / np.exp(below / t).sum()) for t in TEMPERATURES)
+        shares = tuple(float(np.exp(below[true] / t) / np.exp(below / t).sum()) for t in TEMPERATURES)
+        return shares, float((below > below[true]).mean())
 
 
 def _over(cache: MapCache, truth: Truth) -> bool:
@@ -152,13 +178,9 @@ def _alone(localizer: Localizer, frame: Frame, telemetry: Telemetry) -> Result:
     return localizer.locate(frame, telemetry)
 
 
-def _margin(result: Result) -> float:
-    return result.margin if isinstance(result, Fix) else float(result.numbers.get("margin", NAN))
-
-
 def _wrong(name: str, kind: str, result: Result, match: Match) -> Sample:
     places = tuple((math.inf, p.significance) for p in match.places)
-    return Sample(name, kind, result.stamp_ns, (NAN, NAN), NAN, NAN, _margin(result), places, match.sources)
+    return Sample(name, kind, result.stamp_ns, (NAN, NAN), NAN, NAN, places, match.sources)
 
 
 def kept_samples(path: Path, origin: str, make: Callable[[], Iterable[list[Sample]]]) -> Iterator[list[Sample]]:

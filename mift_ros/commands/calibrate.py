@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mift_ros.calibration.plots import calibration_png
-from mift_ros.calibration.proof import Proof, operating_curve
+from mift_ros.calibration.proof import Proof
 from mift_ros.calibration.run import FlightOver, Material, calibrate, collect
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.metrics import GAUSS_SHARES
@@ -33,6 +33,9 @@ def calibrate_command(
     bags: Annotated[list[str], typer.Argument(metavar="BAG[=CACHE]...", help="Flights with truth.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Calibration file; a picture is put beside it.")],
     cache: Annotated[Path | None, typer.Option(help="Map cache of the flights that name none.")] = None,
+    wrong: Annotated[
+        list[str] | None, typer.Option(metavar="BAG[=CACHE]", help="Flight whose false headings alone teach the gate.")
+    ] = None,
     elsewhere: Annotated[list[Path] | None, typer.Option(help="Cache of other ground: all is wrong there.")] = None,
     model: Annotated[str, typer.Option(help="Packaged model or ONNX file.")] = "mift_nano",
     params: Annotated[Path | None, typer.Option(help="YAML of the localizer's parameters.")] = None,
@@ -41,12 +44,11 @@ def calibrate_command(
 ) -> None:
     """Every frame is matched by itself, and some with a false heading or over other ground, where all is wrong."""
     config = replace(LocalizerConfig.from_mapping(read_settings(params, settings or [])), calibration=NONE)
-    flights = [_flight(word, cache) for word in bags]
-    material = Material(flights, elsewhere or [], load_embedder(model), config)
+    flights, of_wrong = ([_flight(word, cache) for word in words] for words in (bags, wrong or []))
+    material = Material(flights, of_wrong, elsewhere or [], load_embedder(model), config)
     with _progress() as progress:
         found = collect(material, samples or out.with_name(out.name + ".samples"), progress)
-    fitted, proof = calibrate(found, material)
-    curve = operating_curve(found, fitted.anywhere, config.min_margin)
+    fitted, proof, curve = calibrate(found, material)
     _write(out, fitted.to_yaml().encode())
     picture = out.with_suffix(".png")
     _write(picture, calibration_png(curve, fitted, proof))
@@ -97,13 +99,17 @@ def _tell(fitted: Calibration, proof: Proof) -> None:
         ("attitude", f"{errors.attitude_rad * 57.2958:.2f} deg"),
         ("frames whose right place does not match best", f"{100 * fitted.lost_share:.1f} %"),
         ("temperature", f"{fitted.temperature:.4f}"),
-        ("wrong matches", f"{facts['wrong_matches']}, the best {facts['greatest_wrong_significance']:.1f} sigma"),
+        (
+            "wrong matches",
+            f"{facts['wrong_matches']}, the best {facts['greatest_wrong_significance']:.1f} sigma, "
+            f"the clearest leads by {facts['greatest_wrong_lead']:.1f}",
+        ),
     ]
     for one_in in (100, 1000, 10_000):
         lost_in = one_in * fitted.lost_share
         beyond = "" if lost_in <= facts["wrong_matches"] else " (extrapolated)"
         found = (
-            f"{fitted.anywhere.threshold(lost_in):.2f} sigma, {fitted.expected.threshold(lost_in):.2f} where expected"
+            f"lead {fitted.leads.threshold(lost_in):.2f}, significance {fitted.expected.threshold(lost_in):.2f} sigma"
         )
         rows.append((f"1 false fix in {one_in}", found + beyond))
     rows += [

@@ -52,7 +52,7 @@ def _of_fix(fix: Fix) -> Status:
         "sigma_m": f"{sigma_m:.2f}",
         "covariance": "calibrated" if fix.covariance_calibrated else "approximate",
         "similarity": f"{fix.similarity:.4f}",
-        "margin": f"{fix.margin:.4f}",
+        "lead": f"{fix.lead:.4f}",
         "inliers": str(fix.inliers),
         "latency_s": f"{fix.latency_s:.4f}",
     }

@@ -65,16 +65,16 @@ def error_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) ->
 
 
 def match_png(records: Sequence[FrameRecord], errors: Sequence[Error | None]) -> bytes:
-    """Similarity over time, and similarity against margin: what tells good fixes from bad ones."""
+    """Similarity over time, and similarity against lead: what tells good fixes from bad ones."""
     figure, axes = new_figure(11.0, 3.9, width_ratios=[3, 2])
     seconds = _seconds(records)
     similarity = np.array([r.fix.similarity if r.fix else math.nan for r in records])
-    margin = np.array([r.fix.margin if r.fix else math.nan for r in records])
+    lead = np.array([r.fix.lead if r.fix else math.nan for r in records])
     for colour, label, chosen in _classes(errors):
         axes[0].scatter(seconds[chosen], similarity[chosen], s=16, color=colour, label=label)
-        axes[1].scatter(similarity[chosen], margin[chosen], s=16, color=colour, label=label)
+        axes[1].scatter(similarity[chosen], lead[chosen], s=16, color=colour, label=label)
     axes[0].set(xlabel="time, s", ylabel="similarity")
-    axes[1].set(xlabel="similarity", ylabel="margin to the next best place")
+    axes[1].set(xlabel="similarity", ylabel="lead over the next best place, sigma")
     if _classes(errors):
         axes[0].legend(loc="lower left", bbox_to_anchor=(0, 1), ncol=3, fontsize=8, frameon=False)
     return png_of(figure)

@@ -35,7 +35,7 @@ class FixRecord:
     covariance: npt.NDArray[np.float64]
     covariance_calibrated: bool
     similarity: float
-    margin: float
+    lead: float
     significance: float = NAN
 
 
@@ -60,7 +60,7 @@ def record_of(result: Result, truth: Truth | None) -> FrameRecord:
     if isinstance(result, Fix):
         fix = FixRecord(
             result.lat_deg, result.lon_deg, result.altitude_ellipsoid_m, result.heading_deg,
-            result.covariance, result.covariance_calibrated, result.similarity, result.margin,
+            result.covariance, result.covariance_calibrated, result.similarity, result.lead,
             result.significance,
         )  # fmt: skip
         return FrameRecord(result.stamp_ns, truth, fix=fix, latency_s=result.latency_s)

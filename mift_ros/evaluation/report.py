@@ -26,7 +26,7 @@ from mift_ros.evaluation.records import FrameRecord
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "pyproj", "rasterio", "rosbags")
 CSV_COLUMNS = (
     "stamp_ns", "truth_lat_deg", "truth_lon_deg", "truth_heading_deg", "lat_deg", "lon_deg", "heading_deg", "error_m",
-    "error_sigmas", "heading_error_deg", "similarity", "margin", "latency_s", "reason", "detail",
+    "error_sigmas", "heading_error_deg", "similarity", "lead_sigma", "latency_s", "reason", "detail",
 )  # fmt: skip
 
 
@@ -165,7 +165,7 @@ def _frames_csv(records: Sequence[FrameRecord]) -> str:
         truth = (r.truth.lat_deg, r.truth.lon_deg, r.truth.heading_deg) if r.truth else (None,) * 3
         fix = (r.fix.lat_deg, r.fix.lon_deg, r.fix.heading_deg) if r.fix else (None,) * 3
         judged = (error.horizontal_m, error.sigmas, error.heading_deg) if error else (None,) * 3
-        match = (r.fix.similarity, r.fix.margin) if r.fix else (None, None)
+        match = (r.fix.similarity, r.fix.lead) if r.fix else (None, None)
         values = (r.stamp_ns, *truth, *fix, *judged, *match, r.latency_s)
         writer.writerow([*("" if v is None or v != v else v for v in values), r.reason, r.detail])
     return out.getvalue()

@@ -13,6 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
 
 from mift_ros.errors import ConfigError
@@ -20,7 +21,7 @@ from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
 
-FORMAT = "mift calibration 1"
+FORMAT = "mift calibration 2"
 NONE = "none"
 """Value of the parameter `calibration` that asks for no calibration, not even the packaged one."""
 SHA_SHOWN = 12
@@ -28,46 +29,68 @@ SHA_SHOWN = 12
 
 @dataclass(frozen=True)
 class Tail:
-    """How often wrong matches look good: per frame where all is wrong, `rate` * exp(-(s - start) / scale) exceed s."""
+    """How often wrong matches look good: per frame where all is wrong, `rate` * exp(-(x - start) / scale) exceed x.
+
+    x is a lead over the next best place or a significance, in sigma.
+    """
 
     start: float
     rate: float
     scale: float
 
     def threshold(self, one_in: float) -> float:
-        """The significance that a wrong match exceeds in at most one of so many frames."""
+        """What a wrong match exceeds in at most one of so many frames."""
         return self.start + self.scale * math.log(max(self.rate * one_in, 1.0))
 
-    def per_frame(self, significance: float) -> float:
-        """Wrong matches per frame beyond a significance; only meant above `start`."""
-        return self.rate * math.exp(-(significance - self.start) / self.scale)
+    def per_frame(self, sigma: float) -> float:
+        """Wrong matches per frame beyond a lead or a significance; only meant above `start`."""
+        return self.rate * math.exp(-(sigma - self.start) / self.scale)
 
 
 @dataclass(frozen=True)
 class Calibration:
     """Fitted numbers and where they come from.
 
-    `anywhere` is of wrong matches wherever they lie, `expected` of those where the belief expects the match, both per
-    frame in which the right place is not found. Over the map that is a `lost_share` of the frames, elsewhere it is all.
-    `temperature` is the cosine difference worth a factor e in likelihood. `provenance` is for people.
+    `leads` is of the lead of the best wrong match over the next, `expected` of the significance of wrong matches where
+    the belief expects the match, both per frame in which the right place is not found. That is a `lost_share` of the
+    frames over maps of `tiles`, of which the share in `ranks` (quantiles, evenly spaced) resembled the image more than
+    the right one; a `misaligned_share` of the frames is lost though the right tile was verified. `usual` is the median
+    significance of the best wrong match. `temperature` is the cosine difference worth a factor e in likelihood.
+    `provenance` is for people.
     """
 
     model_sha256: str
     errors: ErrorModel
-    anywhere: Tail
+    leads: Tail
     expected: Tail
+    usual: float
     lost_share: float
+    misaligned_share: float
+    tiles: float
+    ranks: tuple[float, ...]
     temperature: float
     fitted: bool = True
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
-    def applied(self, config: LocalizerConfig) -> LocalizerConfig:
-        """The parameters with what they leave to the calibration (zeros) filled in."""
-        lost_in = config.false_fix_one_in * self.lost_share
+    def lost(self, tiles: int, candidates: int) -> float:
+        """Share of the frames in which another place than the right one matches best.
+
+        The more tiles a map has, the more of them look more like the image than the right one, and only the best
+        `candidates` are verified.
+        """
+        here, measured = (float(np.mean(np.array(self.ranks) * n >= candidates)) for n in (tiles, self.tiles))
+        if here >= measured:
+            return 1.0 - (1.0 - self.lost_share) * (1.0 - here) / max(1.0 - measured, 1e-9)
+        return self.misaligned_share + (self.lost_share - self.misaligned_share) * here / measured
+
+    def applied(self, config: LocalizerConfig, tiles: int) -> LocalizerConfig:
+        """The parameters, for a map of so many tiles, with what they leave to the calibration (zeros) filled in."""
+        one_in = config.false_fix_one_in
         return replace(
             config,
-            min_significance=config.min_significance or self.anywhere.threshold(lost_in),
-            min_significance_expected=config.min_significance_expected or self.expected.threshold(lost_in),
+            min_lead=config.min_lead or self.leads.threshold(one_in * self.lost(tiles, config.candidates)),
+            # on a larger map a wrong match is as much less likely to lie where one is expected
+            min_significance=config.min_significance or self.expected.threshold(one_in * self.lost_share),
             similarity_temperature=config.similarity_temperature or self.temperature,
             attitude_sigma_deg=config.attitude_sigma_deg or math.degrees(self.errors.attitude_rad),
         )
@@ -79,7 +102,11 @@ class Calibration:
 
     def to_yaml(self) -> str:
         """The file `mift calibrate` writes."""
-        content = {"format": FORMAT, **{k: v for k, v in asdict(self).items() if k != "fitted"}}
+        content = {
+            "format": FORMAT,
+            **{k: v for k, v in asdict(self).items() if k != "fitted"},
+            "ranks": list(self.ranks),
+        }
         return str(yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=120))
 
     @classmethod
@@ -99,8 +126,9 @@ class Calibration:
         if not isinstance(raw.get("model_sha256"), str):
             raise ConfigError(f"{where}: model_sha256 is missing: make it again with `mift calibrate`")
         return cls(
-            raw["model_sha256"], _numbers(ErrorModel, raw, "errors", where), _numbers(Tail, raw, "anywhere", where),
-            _numbers(Tail, raw, "expected", where), _positive(raw, "lost_share", where),
+            raw["model_sha256"], _numbers(ErrorModel, raw, "errors", where), _numbers(Tail, raw, "leads", where),
+            _numbers(Tail, raw, "expected", where), _positive(raw, "usual", where), _positive(raw, "lost_share", where),
+            _positive(raw, "misaligned_share", where), _positive(raw, "tiles", where), _ranks(raw, where),
             _positive(raw, "temperature", where),
             provenance=raw.get("provenance") or {},
         )  # fmt: skip
@@ -109,14 +137,17 @@ class Calibration:
 APPROXIMATE = Calibration(
     model_sha256="",
     errors=ErrorModel(3.0, 8.0, 5.0, math.radians(2.0), 3.0, math.radians(2.0), 3.0, 0.02),
-    anywhere=Tail(4.25, 1.0, 0.4),
+    leads=Tail(0.7, 0.4, 0.5),
     expected=Tail(4.0, 0.1, 0.5),
-    lost_share=1.0,
+    usual=5.5,
+    lost_share=0.2,
+    misaligned_share=0.1,
+    tiles=1000.0,
+    ranks=(0.0, 0.002, 0.02, 0.1, 0.4),
     temperature=0.05,
     fitted=False,
 )
-"""Guesses: of 116 single views of places that are not there the best stood out by 6.4 sigma; 7 for one in 1000. Of
-1,284 matches in three flights over the wrong town, the best eight of forty places each, half were beyond 4."""
+"""Guesses, somewhat more cautious than what was fitted to `mift_nano`."""
 
 
 def load_calibration(choice: str, identity: ModelIdentity) -> Calibration:
@@ -155,6 +186,13 @@ def _numbers(kind: type[Any], raw: Mapping[str, Any], name: str, where: str) -> 
     if not isinstance(part, dict):
         raise ConfigError(f"{where}: {name} is missing: make it again with `mift calibrate`")
     return kind(**{f.name: _positive(part, f.name, f"{where}: {name}") for f in fields(kind)})
+
+
+def _ranks(raw: Mapping[str, Any], where: str) -> tuple[float, ...]:
+    values = raw.get("ranks")
+    if not isinstance(values, list) or not values:
+        raise ConfigError(f"{where}: ranks are missing: make it again with `mift calibrate`")
+    return tuple(_positive({"ranks": value}, "ranks", where) for value in values)
 
 
 def _positive(part: Mapping[str, Any], name: str, where: str) -> float:

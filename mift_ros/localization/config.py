@@ -35,14 +35,13 @@ class LocalizerConfig(Parameters):
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
     calibration: str = name("", 'Calibration file by `mift calibrate`; empty: the model\'s own, "none": guesses.')
-    false_fix_one_in: float = number(1000.0, 2.0, 1e6, "frames", "At most one false fix in so many over the map.")
+    false_fix_one_in: float = number(400.0, 2.0, 1e6, "frames", "At most one false fix in so many over the map.")
+    min_lead: float = number(
+        0.0, 0.0, 50.0, "sigma", "Reject an unexpected match that leads the next best by less; 0: by false_fix_one_in."
+    )
     min_significance: float = number(
         0.0, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places; 0: by false_fix_one_in."
     )
-    min_significance_expected: float = number(
-        0.0, 0.0, 50.0, "sigma", "The same where the belief expects the match; 0: by false_fix_one_in."
-    )
-    min_margin: float = number(1.1, 1.0, 10.0, "", "Reject when the best place is not this many times the next best.")
     min_posterior: float = number(
         0.99, 0.0, 1.0, "", "Probability of a place, by the matches before the frame, that makes a match expected."
     )
@@ -51,9 +50,8 @@ class LocalizerConfig(Parameters):
         0.0, 0.0, 45.0, "deg", "One sigma of roll and pitch of the camera; 0: as calibrated."
     )
     map_sigma_m: float = number(
-        0.0, 0.0, 1000.0, "m", "One sigma per axis of the map's own georeference, on top of the calibration."
+        3.0, 0.0, 1000.0, "m", "One sigma per axis of the map's own georeference, on top of the calibration."
     )
-
     use_terrain: bool = flag(True, "Use the terrain model in the cache if it has one; false takes the ground as level.")
     terrain_sigma_m: float = number(
         3.0, 0.01, 1000.0, "m", "One sigma of the terrain model's heights where the vehicle looks, datum included."

@@ -53,6 +53,10 @@ class Matched:
         """By how many sigma the best alignment stands out from random places."""
         return self.noise.significance(self.best.score)
 
+    def lead(self, usual: float) -> float:
+        """By how many sigma the best alignment stands out from the best other place: gate.lead."""
+        return gate.lead([self.noise.significance(a.score) for a in self.alignments], usual)
+
     @property
     def vehicle_m(self) -> tuple[float, float]:
         """East/north of the point under the camera at the best alignment."""
@@ -140,7 +144,7 @@ def make_fix(stamp_ns: int, frame: LocalFrame, matched: Matched, match: Match, c
         covariance_calibrated=calibration.fitted,
         position_m=matched.vehicle_m,
         similarity=best.score,
-        margin=gate.margin(matched.alignments),
+        lead=matched.lead(calibration.usual),
         inliers=best.inliers,
         latency_s=math.nan,
         significance=matched.significance,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.quality import Refusal
-from mift_ros.localization.refine import SAME_PLACE_M, Alignment
+from mift_ros.localization.refine import SAME_PLACE_M
 from mift_ros.localization.types import Reason
 
 NEIGHBOURHOOD_M = 2 * SAME_PLACE_M
@@ -24,23 +24,26 @@ CONTRADICTION = 0.01
 class Evidence(NamedTuple):
     """The numbers that decide.
 
-    `expected` is the probability of the place by all matches before the frame, `mode` the same after it; `posterior` is
-    the belief's share, after the frame, within NEIGHBOURHOOD_M.
+    `significance` is by how many sigma the match stands out from random places, `lead` by how many from the next best
+    place. `expected` is the probability of the place by all matches before the frame, `mode` the same after it;
+    `posterior` is the belief's share, after the frame, within NEIGHBOURHOOD_M.
     """
 
     similarity: float
     significance: float
-    margin: float
+    lead: float
     expected: float
     posterior: float
     mode: float
 
 
-def margin(alignments: Sequence[Alignment]) -> float:
-    """Score of the best alignment over that of the best other place; 10 when there is no other of any likeness."""
-    if len(alignments) < 2 or alignments[1].score <= 0:
-        return 10.0
-    return min(alignments[0].score / alignments[1].score, 10.0)
+def lead(significances: Sequence[float], usual: float) -> float:
+    """By how much the first place stands out more than the best other one, and than a wrong one usually does.
+
+    What a wrong match reaches grows with the map and with how alike its ground is; the best of the other places shows
+    it in the frame itself. `usual` is for where there are few of them.
+    """
+    return significances[0] - max([usual, *significances[1:]])
 
 
 def refuse(evidence: Evidence, config: LocalizerConfig) -> Refusal | None:
@@ -48,16 +51,16 @@ def refuse(evidence: Evidence, config: LocalizerConfig) -> Refusal | None:
     numbers = evidence._asdict()
     expected = evidence.expected >= config.min_posterior
     sure = evidence.mode >= 1.0 - 1.0 / config.false_fix_one_in
-    if sure and evidence.significance >= AGREEING * config.min_significance_expected:
+    needed = config.min_significance
+    if sure and evidence.significance >= AGREEING * needed:
         return None
-    needed = config.min_significance_expected if expected else config.min_significance
     if evidence.significance < needed:
         detail = f"the best match stands out by {evidence.significance:.1f} sigma, {needed:.1f} are needed"
         return Refusal(Reason.LOW_SIMILARITY, detail, numbers)
     if expected:
         return None
-    if evidence.margin < config.min_margin:
-        detail = f"the next best place scores nearly as well (margin {evidence.margin:.2f})"
+    if evidence.lead < config.min_lead:
+        detail = f"the match leads the next best place by {evidence.lead:.1f} sigma, {config.min_lead:.1f} are needed"
         return Refusal(Reason.AMBIGUOUS, detail, numbers)
     if evidence.mode < LEAST_PROBABLE:
         detail = (

@@ -22,7 +22,7 @@ from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.modes import Sighting, Support
 from mift_ros.localization.proposal import best_tiles, likelihood, where_expected
 from mift_ros.localization.quality import Refusal
-from mift_ros.localization.refine import Alignment, Candidate, Refiner
+from mift_ros.localization.refine import Candidate, Refiner
 from mift_ros.localization.relief import Relief
 from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
 from mift_ros.localization.tracking import Tracker, belief_over
@@ -59,7 +59,8 @@ class Localizer:
         config = config or LocalizerConfig()
         cache.manifest.check_model(embedder.identity, str(cache.path))
         self.calibration = load_calibration(config.calibration, embedder.identity)
-        self.cache, self.config = cache, self.calibration.applied(config)
+        self.cache, self.config = cache, self.calibration.applied(config, len(cache))
+        self._lost = self.calibration.lost(len(cache), config.candidates)
         self._embedder = embedder
         self._search = TileSearch(cache.embeddings)
         self._chance = Chance(cache)
@@ -116,14 +117,14 @@ class Localizer:
         noise = refiner.noise(alignments[0])
         gsd_m = self.cache.manifest.raster_gsd_m
         matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m, self._terrain)
-        supports = self._update(made, scores, [self._sighting(matched, a) for a in alignments])
+        supports = self._update(made, scores, self._sightings(matched))
         chosen = _chosen([support.after for support in supports])
         best = refiner.polished(alignments[chosen])
         matched = replace(matched, alignments=(best, *alignments[:chosen], *alignments[chosen + 1 :]))
         evidence = gate.Evidence(
             similarity=matched.best.score,
             significance=matched.significance,
-            margin=gate.margin(matched.alignments),
+            lead=matched.lead(self.calibration.usual),
             expected=supports[chosen].before,
             posterior=self._tracker.belief.mass_within(*matched.vehicle_m, gate.NEIGHBOURHOOD_M),
             mode=supports[chosen].after,
@@ -137,13 +138,17 @@ class Localizer:
     def _refiner(self, made: Hypotheses) -> Refiner:
         return Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step, self._chance)
 
-    def _sighting(self, matched: Matched, alignment: Alignment) -> Sighting:
-        """A match as the modes weigh it, against how good wrong matches look."""
-        significance = matched.noise.significance(alignment.score)
-        anywhere = self.calibration.anywhere.per_frame(significance)
-        here = self.calibration.expected.per_frame(significance)
-        height_agl_m = matched.hypotheses.heights_m[alignment.view] * alignment.scale
-        return Sighting(matched.vehicle_at(alignment), alignment.heading_deg, height_agl_m, here, anywhere)
+    def _sightings(self, matched: Matched) -> list[Sighting]:
+        """The matches as the modes weigh them, against how good wrong ones look."""
+        learnt = self.calibration
+        best = self._lost * min(learnt.leads.per_frame(matched.lead(learnt.usual)), 1.0)
+        found: list[Sighting] = []
+        for alignment in matched.alignments:
+            here = learnt.expected.per_frame(matched.noise.significance(alignment.score))
+            height_agl_m = matched.hypotheses.heights_m[alignment.view] * alignment.scale
+            anywhere = 1.0 if found else best
+            found.append(Sighting(matched.vehicle_at(alignment), alignment.heading_deg, height_agl_m, here, anywhere))
+        return found
 
     def _score(self, made: Hypotheses) -> Scores:
         """Best score of each tile over the poses whose patch is covered well enough."""

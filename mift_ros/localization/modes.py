@@ -152,7 +152,9 @@ class Modes:
             return
         _correct(mode, sighting)
         moved = max(mode.travelled_m, math.dist(mode.position_m, mode.seen_at_m))
-        mode.log_evidence += min(moved / self._ground_m, 1.0) * log_factor(sighting.share_here)
+        weighed = mode.log_evidence + min(moved / self._ground_m, 1.0) * log_factor(sighting.share_here)
+        # what went before must not make a place worse than one that is seen for the first time
+        mode.log_evidence = max(weighed, log_factor(sighting.share_anywhere))
         mode.seen_at_m, mode.travelled_m = mode.state[:2].copy(), 0.0
 
     def _born(self, sighting: Sighting) -> Mode:

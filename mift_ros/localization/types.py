@@ -106,8 +106,8 @@ class Fix:
     `covariance` [6, 6] is over (east, north, up, rotation about east, north, up) in m^2 and rad^2, always finite, with
     very large variances for what is unknown; `covariance_calibrated` says whether it comes from held-out residuals.
     `similarity` is the correlation of the match in [-1, 1], `significance` by how many sigma it stands out from what
-    the same view scores at random places of the map, `margin` its ratio to the best other place. `height_agl_m` is the
-    height above ground as the match has it, with one sigma.
+    the same view scores at random places of the map, `lead` by how many from the best other place. `height_agl_m` is
+    the height above ground as the match has it, with one sigma.
     """
 
     stamp_ns: int
@@ -120,7 +120,7 @@ class Fix:
     covariance_calibrated: bool
     position_m: tuple[float, float]
     similarity: float
-    margin: float
+    lead: float
     inliers: int
     latency_s: float
     significance: float = NAN

@@ -20,7 +20,7 @@ def draw_match(cache: MapCache, result: Result) -> npt.NDArray[np.uint8] | None:
         return None
     pair = np.concatenate([_square(result.match.patch), _square(_map_at(cache, result.match))], axis=1)
     fixed = isinstance(result, Fix)
-    text = f"fix {result.similarity:.2f} x{result.margin:.2f}" if isinstance(result, Fix) else result.reason.value
+    text = f"fix {result.similarity:.2f} +{result.lead:.1f} sigma" if isinstance(result, Fix) else result.reason.value
     bar = np.zeros((BAR, 2 * SIDE, 3), np.uint8)
     cv2.putText(bar, text, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, GREEN if fixed else ORANGE, 1, cv2.LINE_AA)
     return np.concatenate([bar, pair])

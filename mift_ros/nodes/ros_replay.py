@@ -103,7 +103,7 @@ def record_of_line(line: Mapping[str, Any]) -> FrameRecord:
         covariance=np.array(line["covariance"]).reshape(6, 6),
         covariance_calibrated=line["covariance_calibrated"],
         similarity=float(line["similarity"]),
-        margin=float(line["margin"]),
+        lead=float(line["lead"]),
     )
     return FrameRecord(line["stamp_ns"], None, fix=fix, latency_s=latency_s)
 

@@ -8,11 +8,12 @@ import pytest
 
 from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import KNOWN, horizontal
-from mift_ros.calibration.fit import fit, fit_errors, fit_tails, fit_temperature, lost_share, right
+from mift_ros.calibration.fit import fit, fit_errors, fit_temperature, lost_share, misaligned_share, right
 from mift_ros.calibration.proof import operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, Sample, kept_samples
 from mift_ros.errors import ConfigError
-from mift_ros.localization.calibration import Tail
+from mift_ros.localization.calibration import APPROXIMATE, Tail
+from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel, ErrorSources, covariance
 
 TRUTH = ErrorModel(
@@ -39,16 +40,19 @@ def flown(rng, flight, stamp):
     places = ((math.hypot(east, north), sources.significance), (100.0, 5.0))
     ratio = 1.0 + float(rng.normal(0, 0.02))
     return Sample(
-        flight, AS_FLOWN, stamp, (east, north), math.degrees(turn), ratio, 1.5, places, sources, share, 1000
+        flight, AS_FLOWN, stamp, (east, north), math.degrees(turn), ratio, places, sources, share, 1000, 0.01
     )  # fmt: skip
 
 
 def wrong(rng, flight, stamp):
-    """A match on other ground whose significance has a tail of scale 0.5 beyond 5."""
-    significance = 5.0 + float(rng.exponential(0.5))
-    places = ((math.inf, significance),)
+    """A match on other ground that leads the next by an exponential of scale 0.5."""
+    places = ((math.inf, 5.0 + float(rng.exponential(0.5))), (math.inf, 5.0))
     nan = math.nan
-    return Sample(flight, ELSEWHERE, stamp, (nan, nan), nan, nan, 1.0, places, sources_of(rng))
+    return Sample(flight, ELSEWHERE, stamp, (nan, nan), nan, nan, places, sources_of(rng))
+
+
+def wrong_of(samples):
+    return [s for s in samples if s.kind != AS_FLOWN]
 
 
 @pytest.fixture(scope="module")
@@ -89,18 +93,28 @@ def test_held_out_flights_are_covered_as_a_gaussian_covers(samples):
 
 
 def test_the_tail_of_wrong_matches_is_found(samples):
-    anywhere, expected = fit_tails(samples)
-    assert anywhere.scale == pytest.approx(0.5, rel=0.2)
-    assert anywhere.threshold(1000) == pytest.approx(5.0 + 0.5 * math.log(1000), abs=0.5)
+    fitted = fit(samples, wrong_of(samples), LocalizerConfig())
+    assert fitted.usual == pytest.approx(5.0 + 0.5 * math.log(2), abs=0.1)
+    assert fitted.leads.scale == pytest.approx(0.5, rel=0.2)
+    assert fitted.leads.threshold(1000) == pytest.approx(5.0 + 0.5 * math.log(1000) - fitted.usual, abs=0.5)
     # no wrong place was ever near the right one
-    assert expected.rate == pytest.approx(anywhere.rate / 401)
-    assert expected.scale == anywhere.scale
+    assert fitted.expected.rate == pytest.approx(fitted.leads.rate / 401)
+    assert fitted.expected.scale == pytest.approx(0.5, rel=0.2)
+
+
+def test_how_many_tiles_look_better_than_the_right_one_is_kept(samples):
+    fitted = fit(samples, wrong_of(samples), LocalizerConfig())
+    assert fitted.tiles == 1000
+    assert set(fitted.ranks) == {0.01}
 
 
 def test_the_share_of_lost_frames_is_counted_with_one_to_be_careful(samples):
     assert lost_share(samples) == pytest.approx(1 / 401)
     away = [replace(s, error_m=(100.0, 0.0)) if s.kind == AS_FLOWN and s.stamp_ns < 100 else s for s in samples]
     assert lost_share(away) == pytest.approx(101 / 401)
+    # of 1000 tiles, 10 look better than the right one
+    assert misaligned_share(away, 50) == pytest.approx(101 / 401)
+    assert misaligned_share(away, 5) == pytest.approx(1 / 401)
 
 
 def test_the_temperature_is_the_one_of_the_greatest_likelihood(samples):
@@ -108,13 +122,14 @@ def test_the_temperature_is_the_one_of_the_greatest_likelihood(samples):
 
 
 def test_the_operating_curve_counts_what_each_threshold_gives(samples):
-    curve = operating_curve(samples, Tail(5.0, 1.0, 0.5), min_margin=1.1)
+    curve = operating_curve(samples, wrong_of(samples), replace(APPROXIMATE, usual=5.0, leads=Tail(0.0, 1.0, 0.5)))
     assert curve.available[0] == 1.0
     assert curve.false_share[0] == 1.0
     assert (np.diff(curve.available) <= 0).all()
     assert (np.diff(curve.false_share) <= 0).all()
-    strict = operating_curve(samples, Tail(5.0, 1.0, 0.5), min_margin=2.0)
-    assert strict.available[0] == 0.0
+    at = int(np.searchsorted(curve.thresholds, 1.0))
+    assert curve.false_share[at] == pytest.approx(math.exp(-2.0), abs=0.04)
+    assert curve.available[at] == 1.0
 
 
 @pytest.mark.parametrize(
@@ -126,7 +141,7 @@ def test_the_operating_curve_counts_what_each_threshold_gives(samples):
 )
 def test_too_little_to_fit_to_is_refused(samples, chosen, message):
     with pytest.raises(ConfigError, match=message):
-        fit(chosen(samples), 0.2)
+        fit(chosen(samples), wrong_of(chosen(samples)), LocalizerConfig())
 
 
 def test_one_flight_cannot_prove_itself(samples):

@@ -38,7 +38,8 @@ def material(tmp_path_factory, tiny_model_path):
     town = folder / "town1004"
     plan = FlightPlan(minutes=0.1, rate_hz=0.5, height_agl_m=80.0, speed_mps=6.0, width=240, height=180)
     simulate(town / "map.tif", town / "bag", plan, town / "look.tif", town / "heights.tif")
-    return Material([FlightOver(town / "bag", caches[0])], [caches[1]], embedder, PLAIN)
+    flown = FlightOver(town / "bag", caches[0])
+    return Material([flown], [FlightOver(town / "bag", caches[1])], [caches[1]], embedder, PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +66,13 @@ def test_where_nothing_can_match_every_place_is_wrong(samples):
 
 
 def test_flights_are_named_with_their_folder(samples):
-    assert {s.flight for s in samples} == {"town1004-bag"}
+    assert {s.flight for s in samples} == {"town1004-bag", "town1004-bag-over-town"}
+
+
+def test_a_flight_that_only_shows_wrong_matches_gives_several_per_frame(samples, material):
+    wrong = [s for s in samples if s.flight == "town1004-bag-over-town"]
+    assert {s.kind for s in wrong} == {TURNED}
+    assert len(wrong) > 2 * Bag(material.wrong[0].bag).frames
 
 
 def test_a_flight_over_other_ground_than_the_map_is_refused(material):

@@ -20,7 +20,7 @@ def fix(calibrated: bool = False) -> Fix:
     return Fix(
         stamp_ns=1, lat_deg=47.123456789, lon_deg=8.0, altitude_ellipsoid_m=math.nan, heading_deg=10.0,
         orientation_enu=(0, 0, 0, 1), covariance=covariance, covariance_calibrated=calibrated, position_m=(0, 0),
-        similarity=0.5, margin=2.0, inliers=12, latency_s=0.02,
+        similarity=0.5, lead=2.0, inliers=12, latency_s=0.02,
     )  # fmt: skip
 
 
@@ -37,9 +37,9 @@ def test_status_of_a_fix_names_its_quality() -> None:
 
 
 def test_status_of_a_rejection_carries_the_reason_and_its_numbers() -> None:
-    status = status_of(Rejection(1, Reason.AMBIGUOUS, "two places", {"margin": 1.05}))
+    status = status_of(Rejection(1, Reason.AMBIGUOUS, "two places", {"lead": 1.05}))
     assert (status.level, status.message) == (WARN, "ambiguous: two places")
-    assert (status.values["state"], status.values["margin"]) == ("ambiguous", "1.05")
+    assert (status.values["state"], status.values["lead"]) == ("ambiguous", "1.05")
 
 
 @given(st.integers(0, 2**62))

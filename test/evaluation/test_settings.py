@@ -9,8 +9,8 @@ from mift_ros.evaluation.settings import read_settings
 def test_words_win_over_the_file_and_keep_their_types(tmp_path):
     file = tmp_path / "p.yaml"
     file.write_text("yaw_bins: 12\nuse_heading: false\n")
-    values = read_settings(file, ["yaw_bins=72", "min_margin=1.5", "model=mift_s"])
-    assert values == {"yaw_bins": 72, "use_heading": False, "min_margin": 1.5, "model": "mift_s"}
+    values = read_settings(file, ["yaw_bins=72", "min_lead=1.5", "model=mift_s"])
+    assert values == {"yaw_bins": 72, "use_heading": False, "min_lead": 1.5, "model": "mift_s"}
 
 
 def test_the_nodes_own_file_is_read(tmp_path):

@@ -18,7 +18,7 @@ STRETCH = Stretch("all", 0, 10**10)
 def record(second=0, north_m=None, sigma_m=5.0):
     """A fix so far north of the truth, or a rejection."""
     if north_m is None:
-        return FrameRecord(second * 10**9, TRUTH, reason="ambiguous", detail="twice", numbers={"margin": 1.0})
+        return FrameRecord(second * 10**9, TRUTH, reason="ambiguous", detail="twice", numbers={"lead": 1.0})
     covariance = np.diag([sigma_m**2, sigma_m**2, 1e8, 0.1, 0.1, 0.01])
     fix = FixRecord(45.0 + north_m * METRE_DEG, 7.0, math.nan, 10.0, covariance, False, 0.3, 2.0, 9.0)
     return FrameRecord(second * 10**9, TRUTH, fix, latency_s=0.1)
@@ -86,7 +86,7 @@ def test_records_come_back_from_their_file(tmp_path):
     assert np.array_equal(fixed.fix.covariance, written[0].fix.covariance)
     assert math.isnan(fixed.fix.altitude_ellipsoid_m)
     assert (fixed.fix.significance, fixed.truth) == (9.0, TRUTH)
-    assert (refused.reason, refused.numbers, refused.fix) == ("ambiguous", {"margin": 1.0}, None)
+    assert (refused.reason, refused.numbers, refused.fix) == ("ambiguous", {"lead": 1.0}, None)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

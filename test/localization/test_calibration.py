@@ -17,8 +17,11 @@ IDENTITY = ModelIdentity(
 OURS = replace(
     APPROXIMATE,
     model_sha256="ab" * 32,
-    anywhere=Tail(5.0, 0.5, 0.4),
+    leads=Tail(0.5, 0.5, 0.4),
     lost_share=0.1,
+    misaligned_share=0.05,
+    tiles=1000.0,
+    ranks=(0.0, 0.01, 0.02, 0.03, 0.1),
     fitted=True,
     provenance={"flights": 3},
 )
@@ -47,12 +50,25 @@ def test_below_what_was_fitted_no_threshold_is_promised():
 
 
 def test_zeros_are_left_to_the_calibration_and_other_values_are_kept():
-    filled = OURS.applied(LocalizerConfig(false_fix_one_in=100.0, similarity_temperature=0.2))
-    # over the map every tenth frame is lost, and only those can be fixed falsely
-    assert filled.min_significance == pytest.approx(OURS.anywhere.threshold(10))
-    assert filled.min_significance_expected == pytest.approx(OURS.expected.threshold(10))
+    filled = OURS.applied(LocalizerConfig(false_fix_one_in=100.0, similarity_temperature=0.2), tiles=1000)
+    # over such a map every tenth frame is lost, and only those can be fixed falsely
+    assert filled.min_lead == pytest.approx(OURS.leads.threshold(10))
+    assert filled.min_significance == pytest.approx(OURS.expected.threshold(10))
     assert filled.similarity_temperature == 0.2
-    assert OURS.applied(LocalizerConfig(min_significance=9.0)).min_significance == 9.0
+    assert OURS.applied(LocalizerConfig(min_lead=9.0), tiles=1000).min_lead == 9.0
+
+
+def test_the_right_tile_is_lost_among_more_tiles():
+    # 4 of 5 images have fewer than 50 of 1000 better tiles, of 2000 tiles 3 of 5
+    assert OURS.lost(1000, 50) == pytest.approx(0.1)
+    assert OURS.lost(100, 50) == pytest.approx(0.05)
+    assert OURS.lost(2000, 50) == pytest.approx(1 - 0.9 * 3 / 4)
+    assert OURS.lost(10**6, 50) == pytest.approx(1 - 0.9 * 1 / 4)
+
+
+def test_a_large_map_asks_for_a_clearer_lead():
+    small, large = (OURS.applied(LocalizerConfig(), tiles) for tiles in (1000, 100_000))
+    assert large.min_lead > small.min_lead
 
 
 def test_the_attitudes_sigma_can_be_given_by_the_user():
@@ -64,7 +80,6 @@ def test_without_a_calibration_of_its_own_a_model_gets_guesses_that_say_so():
     for choice in ("", NONE):
         assert load_calibration(choice, IDENTITY) is APPROXIMATE
     assert not APPROXIMATE.fitted
-    assert APPROXIMATE.anywhere.threshold(1000) == pytest.approx(7.0, abs=0.05)
 
 
 def broken(old, new):
@@ -75,9 +90,9 @@ def broken(old, new):
     ("text", "message"),
     [
         ("{", "not YAML"),
-        ("[1, 2]", "wanted 'mift calibration 1'"),
-        (broken("calibration 1", "calibration 9"), "'mift calibration 9'"),
-        (broken("anywhere:", "somewhere:"), "anywhere is missing"),
+        ("[1, 2]", "wanted 'mift calibration 2'"),
+        (broken("calibration 2", "calibration 9"), "'mift calibration 9'"),
+        (broken("leads:", "sometimes:"), "leads is missing"),
         (broken("residual_m: 8.0", "residual_m: wide"), "residual_m is 'wide'"),
         (broken("residual_m: 8.0", "residual_m: .nan"), "residual_m is nan"),
         (broken("residual_m: 8.0", "residual_m: -1.0"), "residual_m is -1.0"),

@@ -7,8 +7,8 @@ from mift_ros.localization.config import LocalizerConfig
 
 
 def test_values_replace_defaults_and_whole_numbers_pass_for_floats():
-    config = LocalizerConfig.from_mapping({"yaw_bins": 12, "min_margin": 2})
-    assert (config.yaw_bins, config.min_margin) == (12, 2.0)
+    config = LocalizerConfig.from_mapping({"yaw_bins": 12, "min_lead": 2})
+    assert (config.yaw_bins, config.min_lead) == (12, 2.0)
 
 
 @pytest.mark.parametrize(

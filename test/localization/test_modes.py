@@ -182,3 +182,14 @@ def test_modes_stay_few_finite_and_probable(frames):
         for mode in modes.all:
             assert np.isfinite(mode.state).all()
             assert np.linalg.eigvalsh(mode.spread).min() > -1e-6
+
+
+def test_a_place_that_missed_before_is_no_worse_than_a_new_one(modes):
+    modes.update([sighting(0.0, 0.0)])
+    for _ in range(2):
+        modes.predict(moved(0.0, 0.0))
+        modes.update([])
+    clear = sighting(0.0, 0.0, share=1e-4)
+    after = modes.update([clear])[0].after
+    modes.clear()
+    assert after == pytest.approx(modes.update([clear])[0].after)
