@@ -35,6 +35,7 @@ class Fitted:
 
     errors: ErrorModel
     leads: Tail
+    anywhere: Tail
     expected: Tail
     usual: float
     lost_share: float
@@ -60,8 +61,8 @@ def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerCon
     errors = fit_errors(right(samples))
     tiles = float(np.mean([s.tiles for s in samples if s.kind == AS_FLOWN]))
     return Fitted(
-        errors, leads, expected, usual, lost_share(samples), misaligned_share(samples, config.candidates), tiles,
-        fit_ranks(samples), fit_temperature(samples, config.outlier_share),
+        errors, leads, anywhere, expected, usual, lost_share(samples), misaligned_share(samples, config.candidates),
+        tiles, fit_ranks(samples), fit_temperature(samples, config.outlier_share),
     )  # fmt: skip
 
 

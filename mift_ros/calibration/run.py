@@ -87,8 +87,9 @@ def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibratio
     identity = material.embedder.identity
     provenance = _provenance(own, wrong, material, proof)
     calibration = Calibration(
-        identity.weights_sha256, fitted.errors, fitted.leads, fitted.expected, fitted.usual, fitted.lost_share,
-        fitted.misaligned_share, fitted.tiles, fitted.ranks, fitted.temperature, provenance=provenance,
+        identity.weights_sha256, fitted.errors, fitted.leads, fitted.anywhere, fitted.expected, fitted.usual,
+        fitted.lost_share, fitted.misaligned_share, fitted.tiles, fitted.ranks, fitted.temperature,
+        provenance=provenance,
     )  # fmt: skip
     return calibration, proof, operating_curve(own, wrong, calibration)
 

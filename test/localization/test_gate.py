@@ -6,7 +6,7 @@ from mift_ros.localization import gate
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.types import Reason
 
-CONFIG = LocalizerConfig(min_significance=5.0, min_lead=2.0, min_posterior=0.5)
+CONFIG = LocalizerConfig(min_significance=5.0, min_significance_expected=3.5, min_lead=2.0, min_posterior=0.5)
 CLEAR = gate.Evidence(similarity=0.3, significance=7.0, lead=2.5, expected=0.001, posterior=0.2, mode=0.9)
 
 
@@ -46,7 +46,7 @@ def test_a_winner_among_places_that_look_good_too_is_ambiguous():
 
 
 def test_where_all_matches_so_far_agree_less_is_enough():
-    needed = CONFIG.min_significance
+    needed = CONFIG.min_significance_expected
     assert verdict(significance=0.9 * needed, mode=0.9999) is None
     assert verdict(significance=0.7 * needed, mode=0.9999) is Reason.LOW_SIMILARITY
 
@@ -59,8 +59,9 @@ def test_what_chance_could_do_is_never_published():
     assert verdict(significance=4.9) is Reason.LOW_SIMILARITY
 
 
-def test_what_chance_could_do_is_not_published_where_it_was_expected_either():
-    assert verdict(significance=4.9, expected=0.8) is Reason.LOW_SIMILARITY
+def test_where_the_match_is_expected_chance_can_do_less():
+    assert verdict(significance=4.0, expected=0.8) is None
+    assert verdict(significance=3.0, expected=0.8) is Reason.LOW_SIMILARITY
 
 
 def test_a_refusal_carries_the_numbers_that_led_to_it():
