@@ -129,11 +129,11 @@ SCENARIOS = (
     Scenario(
         "entry", "Take-off outside the map, entry, out again and back.", "clearing", 115,
         (
-            Leg("outside", 6, fix_due=False),
+            Leg("outside", 5, fix_due=False),
             Leg("across the edge", 14, fix_due=False),
             Leg("inside", 34),
             Leg("across the edge again", 14, fix_due=False),
-            Leg("outside again", 20, fix_due=False),
+            Leg("outside again", 18, fix_due=False),
             Leg("back across the edge", 14, fix_due=False),
             Leg("inside again", 22),
         ),
