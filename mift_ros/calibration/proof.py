@@ -20,7 +20,7 @@ from mift_ros.localization.gate import lead
 
 Vector = npt.NDArray[np.float64]
 FOLDS = 8
-"""Groups of flights, each judged by a fit to the others."""
+"""Groups of grounds, or of flights over a single one, each judged by a fit to the others."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Proof:
 
 
 def prove(samples: Sequence[Sample]) -> Proof:
-    """Judge every flight by a fit that did not see it.
+    """Judge every ground, or every flight over a single one, by a fit that did not see it.
 
     Raises:
         ConfigError: a single flight, or too few matches in the others.
@@ -52,11 +52,14 @@ def prove(samples: Sequence[Sample]) -> Proof:
         raise ConfigError("one flight cannot prove its own calibration: give at least two")
     design = design_of([s.sources for s in good])
     squared, turned = np.zeros(len(good)), np.zeros(len(good))
-    for fold in range(min(FOLDS, len(flights))):
-        out = set(flights[fold::FOLDS])
-        held = np.array([s.flight in out for s in good])
-        model = fit_errors([s for s in good if s.flight not in out], design.taken(~held))
-        judged = [s for s in good if s.flight in out]
+    groups = [s.ground for s in good]
+    if len(set(groups)) < 2:
+        groups = [s.flight for s in good]
+    every = sorted(set(groups))
+    for fold in range(min(FOLDS, len(every))):
+        held = np.isin(groups, every[fold::FOLDS])
+        model = fit_errors([s for s, out in zip(good, held) if not out], design.taken(~held))
+        judged = [s for s, out in zip(good, held) if out]
         errors = np.array([s.error_m for s in judged])
         squared[held] = squared_sigmas(errors, horizontal([s.sources for s in judged], model))
         turned[held] = [_heading_nees(s, covariance(s.sources, model, KNOWN)[5, 5]) for s in judged]

@@ -68,7 +68,7 @@ def collect(material: Material, folder: Path, progress: Progress = lambda name, 
         frames = Bag(flight.bag).frames
         made = kept_samples(folder / f"{name}.jsonl", _origin(material, flight), partial(sampled, material, flight))
         for done, some in enumerate(made, 1):
-            found += [replace(sample, flight=name) for sample in some]
+            found += [replace(sample, flight=name, ground=_name(flight.cache)) for sample in some]
             progress(name, min(done, frames), frames)
         progress(name, frames, frames)
     return found
@@ -139,9 +139,13 @@ def _provenance(samples: Sequence[Sample], wrong: Sequence[Sample], material: Ma
         "flights_of_wrong_matches": {
             flight.name: _sha256(storage_files(flight.bag))[:SHA_SHOWN] for flight in material.wrong
         },
-        "caches": {"-".join(path.resolve().parts[-2:]): _sha256([path])[:SHA_SHOWN] for path in caches},
-        "elsewhere": {"-".join(path.resolve().parts[-2:]): _sha256([path])[:SHA_SHOWN] for path in material.elsewhere},
+        "caches": {_name(path): _sha256([path])[:SHA_SHOWN] for path in caches},
+        "elsewhere": {_name(path): _sha256([path])[:SHA_SHOWN] for path in material.elsewhere},
     }
+
+
+def _name(path: Path) -> str:
+    return "-".join(path.resolve().parts[-2:])
 
 
 def _sha256(files: Sequence[Path]) -> str:

@@ -42,7 +42,7 @@ class Sample:
     north), `heading_error_deg` and `height_ratio` (matched over measured height) are of the best place, `places` are
     (distance from the truth in metres, significance) of all that were compared; a distance is infinite where nothing
     can be right. `tile_share` is the softmax of the true tile among all `tiles`, per temperature, `tile_rank` the share
-    of them that resemble the image more.
+    of them that resemble the image more. `ground` names the map, since errors on one ground are alike.
     """
 
     flight: str
@@ -56,6 +56,7 @@ class Sample:
     tile_share: tuple[float, ...] = ()
     tiles: int = 0
     tile_rank: float = NAN
+    ground: str = ""
 
     def to_json(self) -> str:
         """One line."""

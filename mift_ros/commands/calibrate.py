@@ -109,8 +109,8 @@ def _tell(fitted: Calibration, proof: Proof) -> None:
         lost_in = one_in * fitted.lost_share
         beyond = "" if lost_in <= facts["wrong_matches"] else " (extrapolated)"
         found = (
-            f"lead {fitted.leads.threshold(lost_in):.2f}, significance {fitted.anywhere.threshold(lost_in):.2f}, "
-            f"where expected {fitted.expected.threshold(lost_in):.2f} sigma"
+            f"lead {fitted.leads.threshold(lost_in):.2f} sigma; "
+            f"where expected significance {fitted.expected.threshold(lost_in):.2f} sigma"
         )
         rows.append((f"1 false fix in {one_in}", found + beyond))
     rows += [

@@ -25,6 +25,8 @@ FORMAT = "mift calibration 2"
 NONE = "none"
 """Value of the parameter `calibration` that asks for no calibration, not even the packaged one."""
 SHA_SHOWN = 12
+UNUSUAL_ONE_IN = 10
+"""A match that nothing supports must stand out more than all but one in so many of the best wrong ones do."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,7 @@ class Calibration:
         return replace(
             config,
             min_lead=config.min_lead or self.leads.threshold(one_in * self.lost(tiles, config.candidates)),
-            min_significance=config.min_significance or self.anywhere.threshold(one_in * self.lost_share),
+            min_significance=config.min_significance or self.anywhere.threshold(UNUSUAL_ONE_IN),
             # on a larger map a wrong match is as much less likely to lie where one is expected
             min_significance_expected=(
                 config.min_significance_expected or self.expected.threshold(one_in * self.lost_share)

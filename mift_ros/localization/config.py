@@ -35,12 +35,12 @@ class LocalizerConfig(Parameters):
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
     calibration: str = name("", 'Calibration file by `mift calibrate`; empty: the model\'s own, "none": guesses.')
-    false_fix_one_in: float = number(400.0, 2.0, 1e6, "frames", "At most one false fix in so many over the map.")
+    false_fix_one_in: float = number(500.0, 2.0, 1e6, "frames", "At most one false fix in so many over the map.")
     min_lead: float = number(
         0.0, 0.0, 50.0, "sigma", "Reject an unexpected match that leads the next best by less; 0: by false_fix_one_in."
     )
     min_significance: float = number(
-        0.0, 0.0, 50.0, "sigma", "Reject one that stands out less from random places; 0: by false_fix_one_in."
+        0.0, 0.0, 50.0, "sigma", "Reject one that stands out less from random places; 0: as calibrated."
     )
     min_significance_expected: float = number(
         0.0, 0.0, 50.0, "sigma", "The same where the matches before expect it; 0: by false_fix_one_in."

