@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import FACTORS, Design, design_of
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, TURNED, Sample
 from mift_ros.errors import ConfigError
-from mift_ros.localization.calibration import Tail
+from mift_ros.localization.calibration import Calibration, Tail
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
 from mift_ros.localization.gate import NEIGHBOURHOOD_M, lead
@@ -29,24 +29,8 @@ TAIL_SHARE = 0.4
 """Share of the wrong matches, the best-looking, that the tail is fitted to."""
 
 
-@dataclass(frozen=True)
-class Fitted:
-    """What samples say: see Calibration."""
-
-    errors: ErrorModel
-    leads: Tail
-    anywhere: Tail
-    expected: Tail
-    usual: float
-    lost_share: float
-    misaligned_share: float
-    tiles: float
-    ranks: tuple[float, ...]
-    temperature: float
-
-
-def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerConfig) -> Fitted:
-    """Fit everything; leads to the `wrong` samples, whose matches cannot be right.
+def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerConfig) -> Calibration:
+    """Fit everything but the model's identity; leads to the `wrong` samples, whose matches cannot be right.
 
     Raises:
         ConfigError: too few right or wrong matches.
@@ -56,12 +40,13 @@ def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerCon
     usual = float(np.median([significances(s)[0] for s in wrong]))
     leads = fit_tail([lead(significances(s), usual) for s in wrong])
     # unlike leads, significances are only comparable over maps alike
-    anywhere = fit_tail([significances(s)[0] for s in samples if s.kind in (TURNED, ELSEWHERE)])
+    alike = [s for s in samples if s.kind in (TURNED, ELSEWHERE)]
+    anywhere = fit_tail([significances(s)[0] for s in (alike if len(alike) >= LEAST_WRONG else wrong)])
     expected = replace(anywhere, rate=anywhere.rate * near_share(samples))
     errors = fit_errors(right(samples))
     tiles = float(np.mean([s.tiles for s in samples if s.kind == AS_FLOWN]))
-    return Fitted(
-        errors, leads, anywhere, expected, usual, lost_share(samples), misaligned_share(samples, config.candidates),
+    return Calibration(
+        "", errors, leads, anywhere, expected, usual, lost_share(samples), misaligned_share(samples, config.candidates),
         tiles, fit_ranks(samples), fit_temperature(samples, config.outlier_share),
     )  # fmt: skip
 

@@ -84,13 +84,11 @@ def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibratio
     own = [s for s in samples if s.flight in flown]
     wrong = [s for s in samples if s.flight not in flown] or [s for s in own if s.kind != AS_FLOWN]
     fitted, proof = fit(own, wrong, material.config), prove(own)
-    identity = material.embedder.identity
-    provenance = _provenance(own, wrong, material, proof)
-    calibration = Calibration(
-        identity.weights_sha256, fitted.errors, fitted.leads, fitted.anywhere, fitted.expected, fitted.usual,
-        fitted.lost_share, fitted.misaligned_share, fitted.tiles, fitted.ranks, fitted.temperature,
-        provenance=provenance,
-    )  # fmt: skip
+    calibration = replace(
+        fitted,
+        model_sha256=material.embedder.identity.weights_sha256,
+        provenance=_provenance(own, wrong, material, proof),
+    )
     return calibration, proof, operating_curve(own, wrong, calibration)
 
 
