@@ -20,6 +20,7 @@ from mift_ros.evaluation.flight import Flight
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.calibration import SHA_SHOWN, Calibration
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.gate import lead
 from mift_ros.localization.localizer import Localizer
 
 Progress = Callable[[str, int, int], None]
@@ -87,23 +88,26 @@ def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibratio
     calibration = replace(
         fitted,
         model_sha256=material.embedder.identity.weights_sha256,
-        provenance=_provenance(own, wrong, material, proof),
+        provenance=_provenance(own, wrong, material, fitted, proof),
     )
     return calibration, proof, operating_curve(own, wrong, calibration)
 
 
 def _wrong(material: Material, flight: FlightOver) -> Iterator[list[Sample]]:
-    localizer = Localizer(MapCache.open(flight.cache, material.embedder.identity), material.embedder, material.config)
-    found = Flight(Bag(flight.bag), material.config.max_telemetry_age_s)
-    return Sampler(localizer, material.embedder, []).wrong_samples(found)
+    return Sampler(_over(material, flight.cache), material.embedder, []).wrong_samples(_flight(material, flight))
 
 
 def _sampled(material: Material, flight: FlightOver) -> Iterator[list[Sample]]:
-    own, *others = (
-        Localizer(MapCache.open(path, material.embedder.identity), material.embedder, material.config)
-        for path in (flight.cache, *material.elsewhere)
-    )
-    return Sampler(own, material.embedder, others).samples(Flight(Bag(flight.bag), material.config.max_telemetry_age_s))
+    own, *others = (_over(material, path) for path in (flight.cache, *material.elsewhere))
+    return Sampler(own, material.embedder, others).samples(_flight(material, flight))
+
+
+def _over(material: Material, cache: Path) -> Localizer:
+    return Localizer(MapCache.open(cache, material.embedder.identity), material.embedder, material.config)
+
+
+def _flight(material: Material, flight: FlightOver) -> Flight:
+    return Flight(Bag(flight.bag), material.config.max_telemetry_age_s)
 
 
 def _origin(material: Material, flight: FlightOver) -> str:
@@ -114,7 +118,9 @@ def _origin(material: Material, flight: FlightOver) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _provenance(samples: Sequence[Sample], wrong: Sequence[Sample], material: Material, proof: Proof) -> dict[str, Any]:
+def _provenance(
+    samples: Sequence[Sample], wrong: Sequence[Sample], material: Material, fitted: Calibration, proof: Proof
+) -> dict[str, Any]:
     """For people: what was used, how much of it, and how the fit did on flights that it had not seen."""
     identity, flights = material.embedder.identity, [*material.flights, *material.wrong]
     caches = sorted({flight.cache for flight in flights})
@@ -126,19 +132,17 @@ def _provenance(samples: Sequence[Sample], wrong: Sequence[Sample], material: Ma
         "right_matches": len(right(samples)),
         "wrong_matches": len(wrong),
         "greatest_wrong_significance": round(max(significances(s)[0] for s in wrong), DIGITS),
-        "greatest_wrong_lead": round(max(significances(s)[0] - significances(s)[1] for s in wrong), DIGITS),
+        "greatest_wrong_lead": round(max(lead(significances(s), fitted.usual) for s in wrong), DIGITS),
         "held_out": {
             "flights": proof.flights,
             "inside_1_2_3_sigma": [round(share, DIGITS) for share in proof.within],
             "nees_per_dof": round(proof.nees, DIGITS),
             "heading_nees": round(proof.heading_nees, DIGITS),
         },
-        "flights": {flight.name: _sha256(storage_files(flight.bag))[:SHA_SHOWN] for flight in material.flights},
-        "flights_of_wrong_matches": {
-            flight.name: _sha256(storage_files(flight.bag))[:SHA_SHOWN] for flight in material.wrong
-        },
-        "caches": {_name(path): _sha256([path])[:SHA_SHOWN] for path in caches},
-        "elsewhere": {_name(path): _sha256([path])[:SHA_SHOWN] for path in material.elsewhere},
+        "flights": {flight.name: _sha256(storage_files(flight.bag)) for flight in material.flights},
+        "flights_of_wrong_matches": {flight.name: _sha256(storage_files(flight.bag)) for flight in material.wrong},
+        "caches": {_name(path): _sha256([path]) for path in caches},
+        "elsewhere": {_name(path): _sha256([path]) for path in material.elsewhere},
     }
 
 
@@ -152,4 +156,4 @@ def _sha256(files: Sequence[Path]) -> str:
         with path.open("rb") as file:
             while chunk := file.read(CHUNK):
                 digest.update(chunk)
-    return digest.hexdigest()
+    return digest.hexdigest()[:SHA_SHOWN]

@@ -17,7 +17,7 @@ from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.quality import check_telemetry
-from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
+from mift_ros.localization.search import MapSearch, Scores
 from mift_ros.localization.types import Frame, Telemetry
 
 NAN = math.nan
@@ -40,15 +40,11 @@ class Ranked:
 
 @dataclass(frozen=True)
 class Searched:
-    """A frame against every tile: the poses tried, and per tile the best score with the pose that gave it."""
+    """A frame against every tile: the poses tried, per tile the best score, and where the vehicle would be [N, 2]."""
 
     made: Hypotheses
     scores: Scores
-
-    def vehicles_m(self, cache: MapCache) -> npt.NDArray[np.float64]:
-        """Where the vehicle would be [N, 2] if what it saw were this tile, for each."""
-        offsets = np.array([self.made.offset_m(k) for k in range(len(self.made.poses))])
-        return np.asarray(cache.centres_m - offsets[self.scores.pose])
+    vehicles_m: npt.NDArray[np.float64]
 
 
 class FrameSearch:
@@ -60,10 +56,9 @@ class FrameSearch:
 
     def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig) -> None:
         cache.manifest.check_model(embedder.identity, str(cache.path))
-        self._manifest, self._embedder, self._config = cache.manifest, embedder, config
-        self._search = TileSearch(cache.embeddings)
-        m = cache.manifest
-        self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
+        self._manifest, self._config = cache.manifest, config
+        self._search = MapSearch(cache, embedder, config.min_coverage)
+        self.vote = self._search.vote
 
     def __call__(self, frame: Frame, telemetry: Telemetry) -> Searched | str:
         """Scores of all tiles, or why the frame cannot be searched for."""
@@ -74,8 +69,8 @@ class FrameSearch:
             made = make_hypotheses(frame, telemetry, self._config, m.tile_size_m, m.input_size)
         except GeometryError as error:
             return str(error)
-        cosine = self._search(self._embedder.embed(made.patches))
-        return Searched(made, best_over_poses(cosine, made.poses, self.vote, self._config.min_coverage))
+        scores = self._search(made)
+        return Searched(made, scores, self._search.vehicles_m(made, scores))
 
 
 class Retrieval:
@@ -111,7 +106,7 @@ class Retrieval:
         if isinstance(searched, str):
             return Ranked(sample.stamp_ns, problem=searched)
         truth, scores = self._cache.frame.to_local(sample.truth.lat_deg, sample.truth.lon_deg), searched.scores
-        right = np.hypot(*(searched.vehicles_m(self._cache) - truth).T) <= self._within_m
+        right = np.hypot(*(searched.vehicles_m - truth).T) <= self._within_m
         if not right.any():
             return Ranked(sample.stamp_ns, seconds=seconds, problem=f"no tile within {self._within_m:g} m of the truth")
         found = float(scores.best[right].max())

@@ -24,7 +24,7 @@ from mift_ros.localization.proposal import best_tiles, likelihood, where_expecte
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Candidate, Refiner
 from mift_ros.localization.relief import Relief
-from mift_ros.localization.search import Scores, TileSearch, TileVote, best_over_poses
+from mift_ros.localization.search import MapSearch, Scores
 from mift_ros.localization.tracking import Tracker, belief_over
 from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
 
@@ -61,14 +61,11 @@ class Localizer:
         self.calibration = load_calibration(config.calibration, embedder.identity)
         self.cache, self.config = cache, self.calibration.applied(config, len(cache))
         self._lost = self.calibration.lost(len(cache), config.candidates)
-        self._embedder = embedder
-        self._search = TileSearch(cache.embeddings)
+        self._search = MapSearch(cache, embedder, self.config.min_coverage)
         self._chance = Chance(cache)
         self._terrain = cache.terrain if self.config.use_terrain else None
         self._relief = Relief(cache, self._terrain, self.config) if self._terrain is not None else None
-        m = cache.manifest
-        self._vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
-        self._tracker = Tracker(belief_over(cache), m.tile_size_m, self.config)
+        self._tracker = Tracker(belief_over(cache), cache.manifest.tile_size_m, self.config)
 
     def reset(self) -> None:
         """Forget where the vehicle was: the next frame searches the whole map."""
@@ -102,7 +99,7 @@ class Localizer:
 
     def _match(self, made: Hypotheses, frame: Frame, telemetry: Telemetry) -> _Accepted | _Refused:
         """Search, verify, fold into the belief, decide."""
-        scores = self._score(made)
+        scores = self._search(made)
         candidates, expected_count, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)
@@ -150,17 +147,11 @@ class Localizer:
             found.append(Sighting(matched.vehicle_at(alignment), alignment.heading_deg, height_agl_m, here, anywhere))
         return found
 
-    def _score(self, made: Hypotheses) -> Scores:
-        """Best score of each tile over the poses whose patch is covered well enough."""
-        cosine = self._search(self._embedder.embed(made.patches))
-        return best_over_poses(cosine, made.poses, self._vote, self.config.min_coverage)
-
     def _candidates(
         self, made: Hypotheses, scores: Scores, prior: Prior | None
     ) -> tuple[list[Candidate], int, Refusal | None]:
         """Where the modes expect the view (so many), and the best tiles, inside the prior's gate when there is one."""
-        offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
-        vehicles = self.cache.centres_m - offsets[scores.pose]
+        vehicles = self._search.vehicles_m(made, scores)
         weight = self._tracker.belief.at(vehicles) + 1e-12
         if prior is not None:
             at = self.cache.frame.to_local(prior.lat_deg, prior.lon_deg)
@@ -185,7 +176,7 @@ class Localizer:
 
     def _update(self, made: Hypotheses, scores: Scores, sightings: list[Sighting]) -> list[Support]:
         """Fold the frame into the belief, taking the patch to lie where the best tile's hypothesis says."""
-        likelihood = self._vote.grid(self._likelihood(scores).astype(np.float32))
+        likelihood = self._search.vote.grid(self._likelihood(scores).astype(np.float32))
         return self._tracker.update(likelihood, made.offset_m(int(scores.pose[scores.best.argmax()])), sightings)
 
     def _result(self, stamp_ns: int, outcome: _Accepted | _Refused) -> Result:

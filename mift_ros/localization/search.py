@@ -9,7 +9,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.localization.hypotheses import Hypothesis
+from mift_ros.cache.reader import MapCache
+from mift_ros.inference.embedder import Embedder
+from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 
 CHUNK = 1 << 16
 """Tiles converted from the mapped float16 at a time when the map is too large to be held as float32."""
@@ -91,3 +93,23 @@ def best_over_poses(
         better = score > best
         best[better], which[better] = score[better], index
     return Scores(best, which)
+
+
+class MapSearch:
+    """Scores every tile of one map for the poses of a frame; `vote` lays values per tile on the map's grid."""
+
+    def __init__(self, cache: MapCache, embedder: Embedder, min_coverage: float) -> None:
+        self._embedder, self._min_coverage = embedder, min_coverage
+        self._cosine, self._centres_m = TileSearch(cache.embeddings), cache.centres_m
+        m = cache.manifest
+        self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
+
+    def __call__(self, made: Hypotheses) -> Scores:
+        """Best score of each tile over the poses whose patch is covered well enough."""
+        cosine = self._cosine(self._embedder.embed(made.patches))
+        return best_over_poses(cosine, made.poses, self.vote, self._min_coverage)
+
+    def vehicles_m(self, made: Hypotheses, scores: Scores) -> npt.NDArray[np.float64]:
+        """Where the vehicle would be [N, 2] if what it saw were this tile from its best pose, for each."""
+        offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
+        return np.asarray(self._centres_m - offsets[scores.pose])

@@ -114,3 +114,11 @@ def tensorrt(monkeypatch):
 def engine():
     """An engine that makes no context."""
     return Engine()
+
+
+@pytest.fixture
+def onnx(tmp_path):
+    """A file that stands for a model: only its bytes matter to the engine store."""
+    path = tmp_path / "nano.onnx"
+    path.write_bytes(b"a model")
+    return path

@@ -25,13 +25,6 @@ ENGINE = bytes(range(256)) * 40
 
 
 @pytest.fixture
-def onnx(tmp_path):
-    path = tmp_path / "nano.onnx"
-    path.write_bytes(b"a model")
-    return path
-
-
-@pytest.fixture
 def key(onnx):
     return EngineKey.of(sha256_of(onnx), "fp16", (1, 36), ORIN)
 

@@ -13,13 +13,6 @@ from mift_ros.inference.tensorrt import open_best_engine, open_engine_file, requ
 
 
 @pytest.fixture
-def onnx(tmp_path):
-    path = tmp_path / "nano.onnx"
-    path.write_bytes(b"a model")
-    return path
-
-
-@pytest.fixture
 def store(onnx, tiny, tensorrt, cuda):
     """Builds engines of batches 1 and 4, for this platform, into a folder."""
 

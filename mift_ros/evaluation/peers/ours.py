@@ -20,14 +20,14 @@ class BestTile(Stateless):
     """Retrieval only: the vehicle as if it had seen the centre of the best tile."""
 
     def __init__(self, cache: MapCache, embedder: Embedder, config: LocalizerConfig) -> None:
-        self._cache, self._search = cache, FrameSearch(cache, embedder, config)
+        self._search = FrameSearch(cache, embedder, config)
 
     def locate(self, frame: Frame, telemetry: Telemetry) -> Point | None:
         """Always published, unless the frame cannot be searched for."""
         searched = self._search(frame, telemetry)
         if isinstance(searched, str) or not np.isfinite(searched.scores.best).any():
             return None
-        east, north = searched.vehicles_m(self._cache)[int(searched.scores.best.argmax())]
+        east, north = searched.vehicles_m[int(searched.scores.best.argmax())]
         return float(east), float(north)
 
 
