@@ -10,17 +10,11 @@ from torch import Tensor
 
 
 class Batch(NamedTuple):
-    """Row i of both views shows class labels[i]: RGB uint8 [N, S, S, 3] twice, int64 [N].
-
-    `ground` float32 [N, 4] says what ground that is, beyond the step: number of the image, or of images that may show
-    the same, position in it (x, y) and reach in metres. Rows of one number may show the same ground where they are less
-    than the sum of their reaches apart; a class without a position has infinite reach.
-    """
+    """Row i of both views shows class labels[i]: RGB uint8 [N, S, S, 3] twice, int64 [N]."""
 
     satellite: Tensor
     drone: Tensor
     labels: Tensor
-    ground: Tensor
 
 
 class Share(NamedTuple):

@@ -26,15 +26,15 @@ class Objective(nn.Module):
         self.in_bfloat16 = precision == "bfloat16"
         self.cpu_chunk = CPU_CHUNK
 
-    def forward(self, satellite: Tensor, drone: Tensor, labels: Tensor, ground: Tensor) -> dict[str, Tensor]:
-        """Scalars "loss", "batch_recall" and each term of the loss, of a Batch: uint8 views [N, S, S, 3] and the rest.
+    def forward(self, satellite: Tensor, drone: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Of uint8 views [N, S, S, 3] and labels [N]: scalars "loss", "batch_recall" and each term of the loss.
 
         batch_recall: share of the drone rows whose nearest satellite row shows their class.
         """
         views = self.branches(torch.cat([satellite, drone])).chunk(2)
         gallery, queries = gather_rows(torch.stack(views, dim=1)).unbind(1)
-        labels, ground = gather_rows(labels), gather_rows(ground)
-        total, terms = self.loss(gallery, queries, labels, ground)
+        labels = gather_rows(labels)
+        total, terms = self.loss(gallery, queries, labels)
         return {"loss": total, "batch_recall": batch_recall(gallery.detach(), queries.detach(), labels), **terms}
 
     def branches(self, images: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 
 from training.losses.identity import IdentityLoss
 from training.losses.info_nce import InfoNce
-from training.losses.memory import NegativeMemory
 from training.losses.triplet import cross_view_triplet
 from training.recipes.schema import LossSpec
 
@@ -24,8 +23,8 @@ class LossTerms(NamedTuple):
 class CrossViewLoss(nn.Module):
     """Triplet, identity and InfoNCE terms; those of weight 0 are neither built nor computed.
 
-    A function of the branches of all rows of a step, and of the rows before it that InfoNCE's memory keeps: where a
-    step is spread over processes, its branches are gathered first.
+    A pure function of the branches of all rows of a step: where a step is spread over processes or over several
+    passes, its branches are gathered first.
     """
 
     def __init__(self, spec: LossSpec, branch_count: int, head_dim: int, classes: int) -> None:
@@ -33,30 +32,26 @@ class CrossViewLoss(nn.Module):
         super().__init__()
         self.spec = spec
         self.identity = IdentityLoss(branch_count, head_dim, classes) if spec.identity else None
-        memory = NegativeMemory(spec.memory, branch_count * head_dim) if spec.memory else None
-        self.infonce = InfoNce(spec.branch_weight, spec.label_smoothing, memory) if spec.infonce else None
+        self.infonce = InfoNce(spec.branch_weight, spec.label_smoothing) if spec.infonce else None
 
     @property
     def temperature(self) -> Tensor | None:
         """Of InfoNCE, a scalar; None without that term."""
         return None if self.infonce is None else 1.0 / self.infonce.scale.detach()
 
-    def forward(self, satellite: Tensor, drone: Tensor, labels: Tensor, ground: Tensor | None = None) -> LossTerms:
-        """Loss of branches [B, K, d] of either view, rows i showing class labels[i] [B]; float32 under any autocast.
-
-        ground [B, 4]: of Batch, needed with LossSpec.memory.
-        """
+    def forward(self, satellite: Tensor, drone: Tensor, labels: Tensor) -> LossTerms:
+        """Loss of branches [B, K, d] of either view, rows i showing class labels[i] [B]; float32 under any autocast."""
         with torch.autocast(satellite.device.type, enabled=False):
-            terms = self._terms(satellite.float(), drone.float(), labels, ground)
+            terms = self._terms(satellite.float(), drone.float(), labels)
             total = torch.stack([getattr(self.spec, name) * term for name, term in terms.items()]).sum()
         return LossTerms(total, {name: term.detach() for name, term in terms.items()})
 
-    def _terms(self, satellite: Tensor, drone: Tensor, labels: Tensor, ground: Tensor | None) -> dict[str, Tensor]:
+    def _terms(self, satellite: Tensor, drone: Tensor, labels: Tensor) -> dict[str, Tensor]:
         terms = {}
         if self.spec.triplet:
             terms["triplet"] = cross_view_triplet(satellite, drone, labels, self.spec.margin, self.spec.hardest)
         if self.identity is not None:
             terms["identity"] = self.identity(satellite, drone, labels)
         if self.infonce is not None:
-            terms["infonce"] = self.infonce(satellite, drone, ground)
+            terms["infonce"] = self.infonce(satellite, drone)
         return terms

@@ -5,8 +5,6 @@ from __future__ import annotations
 from training.recipes.data_schema import MultiviewSpec, OrthophotosSpec
 from training.recipes.schema import BatchSpec, LossSpec, OptimizerSpec, Recipe, ScheduleSpec
 
-MOST_REMEMBERED = 1_000_000
-"""Rows of a memory of negatives: 2 GB at 256 numbers a row."""
 Rules = tuple[tuple[bool, str], ...]
 """Whether each holds, and the message naming the key."""
 
@@ -42,9 +40,6 @@ def _loss_rules(loss: LossSpec) -> Rules:
         (min(weights) >= 0, "loss: a weight is not negative"),
         (loss.margin >= 0, "loss.margin: not negative"),
         (0 <= loss.label_smoothing < 1, "loss.label_smoothing: from 0 to below 1"),
-        (0 <= loss.memory <= MOST_REMEMBERED, f"loss.memory: from 0 to {MOST_REMEMBERED} rows"),
-        (loss.memory == 0 or loss.infonce > 0, "loss.memory: of infonce, give it a weight"),
-        (loss.memory == 0 or loss.label_smoothing == 0, "loss.memory: not with label_smoothing"),
     )
 
 

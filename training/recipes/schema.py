@@ -27,7 +27,7 @@ class LossSpec:
     triplet: Eq. 4 with margin, on every branch, between views only; hardest: of each anchor the hardest positive and
     negative instead of the mean over all; identity: cross-entropy of one classifier per branch over the training
     classes; infonce: symmetric, on the embedding, plus branch_weight times its mean over the branches, with
-    label_smoothing; memory: so many rows of the steps before are further negatives of the embedding.
+    label_smoothing.
     """
 
     triplet: float = 0.0
@@ -37,7 +37,6 @@ class LossSpec:
     infonce: float = 0.0
     branch_weight: float = 0.0
     label_smoothing: float = 0.0
-    memory: int = 0
 
 
 class OptimizerKind(str, enum.Enum):
@@ -90,18 +89,12 @@ class EvaluationSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Changes to the variant, for ablations; empty values and 0 leave it as it is.
-
-    attention: glra, local, swin, pvt or mha; kernels: of the four embedding layers; regions: of the heat map; head_dim:
-    width of a branch; drop_path: stochastic depth; fusion: MFF, without which the global feature is that of stage 4.
-    """
+    """Changes to the variant, for ablations; empty values leave it as it is."""
 
     attention: str = ""
     kernels: tuple[tuple[int, ...], ...] = ()
     regions: int = 0
-    head_dim: int = 0
     drop_path: float = 0.0
-    fusion: bool = True
 
 
 @dataclass(frozen=True)

@@ -86,8 +86,7 @@ class MultiviewBatches(Dataset[Batch]):
         mine = [int(label) for label in planned[self._share.of(len(planned))]]
         rows = [row for label in mine for row in self._rows(step, label)]
         satellite, drone = (torch.from_numpy(np.stack(view)) for view in zip(*rows))
-        labels = torch.tensor(mine).repeat_interleave(self._batch.per_class)
-        return Batch(satellite, drone, labels, _whole_classes(labels))
+        return Batch(satellite, drone, torch.tensor(mine).repeat_interleave(self._batch.per_class))
 
     def _rows(self, step: int, label: int) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]]:
         rng = np.random.default_rng([self._seed, ROW_STREAM, step, label])
@@ -105,10 +104,3 @@ class MultiviewBatches(Dataset[Batch]):
             plan = epoch_plan(count, self._batch.classes, self._seed, epoch, hard, self._spec.hard_share)
             self._planned = epoch, plan
         return self._planned[1]
-
-
-def _whole_classes(labels: torch.Tensor) -> torch.Tensor:
-    """Batch.ground of classes that are the same ground, wherever their images were taken."""
-    ground = torch.zeros(len(labels), 4)
-    ground[:, 0], ground[:, 3] = labels, torch.inf
-    return ground

@@ -52,8 +52,7 @@ class OrthophotoBatches:
         for row, (label, view) in enumerate(rows):
             satellite[row], drone[row] = self._pair(places[label], step, label * self._batch.per_class + view)
         labels = torch.tensor([label for label, _ in rows])
-        ground = torch.tensor([self._places.ground(places[label]) for label, _ in rows])
-        return Batch(torch.from_numpy(satellite), torch.from_numpy(drone), labels, ground)
+        return Batch(torch.from_numpy(satellite), torch.from_numpy(drone), labels)
 
     def _pair(self, place: Place, step: int, row: int) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
         """Map and drone view; their generator is the row's own, so that no process renders another's rows.

@@ -56,8 +56,6 @@ class PlaceSampler:
         if not weights.sum() > 0:
             raise TrainingError(f"no training image is {side_m[0]:g} m wide; add larger images or lower views.side_m")
         self._cumulative = np.cumsum(weights / weights.sum())
-        numbers = {domain: number for number, domain in enumerate(sorted({image.domain for image in images}))}
-        self._domains = [numbers[image.domain] for image in images]
 
     def batch(self, count: int, rng: np.random.Generator) -> list[Place]:
         """`count` places, no two of which overlap; raises TrainingError where the imagery has no room for them."""
@@ -69,12 +67,6 @@ class PlaceSampler:
                 if len(places) == count:
                     return places
         raise TrainingError(f"the imagery has no room for {count} distinct places a batch; lower batch.classes")
-
-    def ground(self, place: Place) -> tuple[float, float, float, float]:
-        """A row of Batch.ground, by which the same places overlap as by `overlap`."""
-        image = self._images[place.image]
-        reach_m = REACH * place.side_m if image.domain == image.name else math.inf
-        return float(self._domains[place.image]), place.x_m, place.y_m, reach_m
 
     def _smallest_m(self, image: Imagery) -> float:
         return max(self._side_m[0], self._least_px * image.gsd_m)
