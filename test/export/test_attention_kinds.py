@@ -1,4 +1,6 @@
-"""Each attention kind of Tables 6 and 8 exports, and computes what PyTorch computes."""
+"""Each attention kind of Tables 6 and 8, and a network without its parts, computes as ONNX what it does in PyTorch."""
+
+from dataclasses import replace
 
 import pytest
 
@@ -13,15 +15,22 @@ from training.checkpoint import identify  # noqa: E402
 from training.model.config import AttentionKind, MiftConfig  # noqa: E402
 from training.model.mift import Mift  # noqa: E402
 
+TINY = MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 2, 2), 4, (4, 4, 8, 8), 8, drop_path=0.1)
+
 
 @pytest.mark.timeout(300)
-@pytest.mark.parametrize("kind", [AttentionKind.SWIN, AttentionKind.PVT, AttentionKind.MHA])
-def test_onnx_runtime_agrees_with_pytorch_at_every_batch(kind):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"attention": AttentionKind.SWIN},
+        {"attention": AttentionKind.PVT},
+        {"attention": AttentionKind.MHA},
+        {"attention": AttentionKind.LOCAL, "fusion": False, "regions": 1},
+    ],
+)
+def test_onnx_runtime_agrees_with_pytorch_at_every_batch(changes):
     torch.manual_seed(0)
-    config = MiftConfig(
-        "tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 2, 2), 4, (4, 4, 8, 8), 8, attention=kind, drop_path=0.1
-    )
-    network = Mift(config).eval()
+    network = Mift(replace(TINY, **changes)).eval()
     for result in compare(network, to_onnx(network, identify(network, "untrained")), (1, 2, 7)):
         assert result.holds
         assert result.max_difference < 1e-5

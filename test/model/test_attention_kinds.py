@@ -52,6 +52,7 @@ def test_layers_of_each_stage_of_each_variant_follow_their_kind(variant):
     for index, side in enumerate(config.sides):
         local, glob = (make_attention(config, index, layer) for layer in (0, 1))
         assert (local.range, glob.range) == (Range.LOCAL, Range.GLOBAL)
+        assert make_attention(replace(config, attention=AttentionKind.LOCAL), index, 1).range is Range.LOCAL
         swin = [make_attention(replace(config, attention=AttentionKind.SWIN), index, layer) for layer in (0, 1)]
         assert [layer.shift for layer in swin] == [0, config.group // 2 if side > config.group else 0]
 

@@ -41,11 +41,35 @@ def test_regions_change_the_length_of_the_embedding():
     assert Mift(changed(NANO, NetworkSpec(regions=4))).embedding_dim == 5 * NANO.head_dim
 
 
+def test_one_branch_can_be_as_long_as_all_of_them():
+    network = Mift(changed(NANO, NetworkSpec(regions=1, head_dim=NANO.embedding_dim)))
+    assert (network.branch_count, network.embedding_dim) == (1, NANO.embedding_dim)
+
+
+@torch.no_grad()
+def test_without_fusion_the_global_feature_is_the_mean_of_stage_4():
+    network = Mift(changed(NANO, NetworkSpec(fusion=False))).eval()
+    stages = network.features(torch.randn(2, 3, 128, 128))
+    expected = network.global_head(stages[-1].mean(dim=(1, 2)))
+    torch.testing.assert_close(network.describe(stages)[:, 0], expected)
+
+
+def test_parts_that_follow_the_stages_leave_their_first_weights_as_they_are():
+    """Rows of an ablation begin alike: the stages are made first, from the same seed."""
+    states = []
+    for spec in (NetworkSpec(), NetworkSpec(fusion=False), NetworkSpec(regions=1), NetworkSpec(attention="local")):
+        torch.manual_seed(0)
+        states.append(Mift(changed(NANO, spec)).stages.state_dict())
+    for state in states[1:]:
+        assert all(torch.equal(state[name], value) for name, value in states[0].items())
+
+
 @pytest.mark.parametrize(
     ("spec", "message"),
     [
-        (NetworkSpec(attention="linear"), "network.attention: one of glra, swin, pvt, mha, not 'linear'"),
+        (NetworkSpec(attention="linear"), "network.attention: one of glra, local, swin, pvt, mha, not 'linear'"),
         (NetworkSpec(regions=17), "network.regions: from 1 to the 16 patches of stage 4, not 17"),
+        (NetworkSpec(head_dim=-1), "network.head_dim: above 0, not -1"),
         (NetworkSpec(drop_path=1.0), "network.drop_path: from 0 to below 1, not 1.0"),
         (NetworkSpec(kernels=((4,), (2,))), "network.kernels: give those of four stages, not of 2"),
         (NetworkSpec(kernels=((8, 4), (2,), (2,), (2,))), r"stage 1, \[8, 4\]: give at least one, each larger"),

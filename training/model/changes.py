@@ -1,4 +1,4 @@
-"""Networks that differ from a variant, for the ablations of Tables 5 and 6 and of Fig. 13."""
+"""Networks that differ from a variant, for the ablations of Tables 5 and 6, of Fig. 13 and of whole parts."""
 
 from __future__ import annotations
 
@@ -20,11 +20,15 @@ def changed(config: MiftConfig, spec: NetworkSpec) -> MiftConfig:
         attention=_attention(spec.attention) if spec.attention else config.attention,
         kernels=spec.kernels or config.kernels,
         regions=spec.regions or config.regions,
+        head_dim=spec.head_dim or config.head_dim,
         drop_path=spec.drop_path or config.drop_path,
+        fusion=spec.fusion and config.fusion,
     )
     patches = result.sides[3] ** 2
     if not 1 <= result.regions <= patches:
         raise TrainingError(f"network.regions: from 1 to the {patches} patches of stage 4, not {result.regions}")
+    if result.head_dim < 1:
+        raise TrainingError(f"network.head_dim: above 0, not {result.head_dim}")
     if not 0 <= result.drop_path < 1:
         raise TrainingError(f"network.drop_path: from 0 to below 1, not {result.drop_path}")
     _check_kernels(result)

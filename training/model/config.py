@@ -11,10 +11,12 @@ STAGE_KERNELS = ((4, 8, 16, 32), (2, 4), (2, 4), (2, 4))
 
 
 class AttentionKind(str, enum.Enum):
-    """What the layers of every stage are made of: the rows of Tables 6 and 8."""
+    """What the layers of every stage are made of: the rows of Tables 6 and 8, and the half of the first."""
 
     GLRA = "glra"
     """Global-local range attention, the paper's."""
+    LOCAL = "local"
+    """Its local range in every layer."""
     SWIN = "swin"
     """Windows, shifted in every other layer."""
     PVT = "pvt"
@@ -36,6 +38,7 @@ class MiftConfig:
     group in tokens, at most the stage's own side. `fusion_widths` are the channels after MFF's 1x1 reductions.
     `head_dim` is the width of one branch; the embedding joins the global branch and `regions` region branches.
     `kernels` are those of the embedding layers, ascending; `drop_path` the rate of stochastic depth at the last layer.
+    Without `fusion` the global feature is the mean of stage 4 alone.
     """
 
     variant: str
@@ -50,6 +53,7 @@ class MiftConfig:
     kernels: tuple[tuple[int, ...], ...] = STAGE_KERNELS
     attention: AttentionKind = AttentionKind.GLRA
     drop_path: float = 0.0
+    fusion: bool = True
 
     @property
     def sides(self) -> tuple[int, ...]:

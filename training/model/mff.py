@@ -23,6 +23,7 @@ class MultiScaleFusion(nn.Module):
 
     def __init__(self, dims: tuple[int, ...], widths: tuple[int, ...]) -> None:
         super().__init__()
+        self.width = sum(widths)
         w1, w2, w3, w4 = widths
         self.reductions = nn.ModuleList(nn.Conv2d(dim, width, 1) for dim, width in zip(dims, widths))
         self.conv1 = conv_bn_relu(w4, w4)
@@ -58,3 +59,15 @@ class MultiScaleFusion(nn.Module):
             pooled = functional.avg_pool2d(features.permute(0, 3, 1, 2), features.shape[1] // side)
             reduced.append(reduction(pooled.contiguous()))
         return reduced
+
+
+class LastStage(nn.Module):
+    """In place of MFF in an ablation: stage 4 as it is, `width` channels."""
+
+    def __init__(self, dims: tuple[int, ...]) -> None:
+        super().__init__()
+        self.width = dims[-1]
+
+    def forward(self, stages: list[Tensor]) -> Tensor:
+        """Outputs of stages 1 to 4 to that of stage 4 [B, S_4, S_4, width]."""
+        return stages[-1]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from mift_ros.errors import TrainingError
 from training.model.config import VARIANTS, MiftConfig
 from training.model.head import BottleneckHead
-from training.model.mff import MultiScaleFusion
+from training.model.mff import LastStage, MultiScaleFusion
 from training.model.network import Network
 from training.model.regions import region_features
 
@@ -22,8 +22,8 @@ class Mift(Network):
 
     def __init__(self, config: MiftConfig) -> None:
         super().__init__(config, 1 + config.region_branches)
-        self.fusion = MultiScaleFusion(config.dims, config.fusion_widths)
-        self.global_head = BottleneckHead(sum(config.fusion_widths), config.head_dim)
+        self.fusion = MultiScaleFusion(config.dims, config.fusion_widths) if config.fusion else LastStage(config.dims)
+        self.global_head = BottleneckHead(self.fusion.width, config.head_dim)
         self.region_heads = nn.ModuleList(
             BottleneckHead(config.dims[3], config.head_dim) for _ in range(config.region_branches)
         )

@@ -22,8 +22,9 @@ def make_attention(config: MiftConfig, index: int, layer: int) -> nn.Module:
     """
     dim, heads, side = config.dims[index], config.heads[index], config.sides[index]
     size, odd = min(config.group, side), layer % 2 == 1
-    if config.attention is AttentionKind.GLRA:
-        return RangeAttention(dim, heads, size, Range.GLOBAL if odd else Range.LOCAL)
+    if config.attention in (AttentionKind.GLRA, AttentionKind.LOCAL):
+        reaches_out = odd and config.attention is AttentionKind.GLRA
+        return RangeAttention(dim, heads, size, Range.GLOBAL if reaches_out else Range.LOCAL)
     if config.attention is AttentionKind.SWIN:
         return ShiftedWindowAttention(dim, heads, size, side, size // 2 if odd and size < side else 0)
     if config.attention is AttentionKind.PVT:

@@ -89,12 +89,18 @@ class EvaluationSpec:
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """Changes to the variant, for ablations; empty values leave it as it is."""
+    """Changes to the variant, for ablations; empty values and 0 leave it as it is.
+
+    attention: glra, local, swin, pvt or mha; kernels: of the four embedding layers; regions: of the heat map; head_dim:
+    width of a branch; drop_path: stochastic depth; fusion: MFF, without which the global feature is that of stage 4.
+    """
 
     attention: str = ""
     kernels: tuple[tuple[int, ...], ...] = ()
     regions: int = 0
+    head_dim: int = 0
     drop_path: float = 0.0
+    fusion: bool = True
 
 
 @dataclass(frozen=True)
