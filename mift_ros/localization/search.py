@@ -18,6 +18,9 @@ CHUNK = 1 << 16
 RESIDENT_BYTES = 1 << 30
 """Largest float32 copy of the embeddings that is kept in memory: NumPy has no fast float16 product."""
 
+LEAST_TILES = 100
+"""Tiles whose scores tell what a pose scores at a wrong one."""
+
 
 class TileSearch:
     """Cosine of queries with all tiles of a map, embeddings [N, D] float16, memory-mapped or not."""
@@ -84,15 +87,29 @@ def best_over_poses(
 
     Where no pose is, all scores are -inf.
     """
-    best = np.full(cosine.shape[1], -np.inf, np.float32)
-    which = np.zeros(cosine.shape[1], np.intp)
-    for index, pose in enumerate(poses):
-        if pose.coverage < min_coverage:
-            continue
-        score = vote(cosine[pose.looks], pose.shifts_m)
-        better = score > best
-        best[better], which[better] = score[better], index
-    return Scores(best, which)
+    seen = [index for index, pose in enumerate(poses) if pose.coverage >= min_coverage]
+    if not seen:
+        return Scores(np.full(cosine.shape[1], -np.inf, np.float32), np.zeros(cosine.shape[1], np.intp))
+    scores = comparable(np.stack([vote(cosine[poses[k].looks], poses[k].shifts_m) for k in seen]))
+    first = scores.argmax(axis=0)
+    return Scores(scores[first, np.arange(scores.shape[1])], np.array(seen, np.intp)[first])
+
+
+def comparable(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Scores [P, N] of P poses over the same tiles, each moved and scaled to the mean location and spread of all.
+
+    One patch resembles every tile more than another does, whatever it shows, and most tiles are wrong for any pose. So
+    a pose is judged by how far a tile stands out among its own scores (z-normalisation, as Auckenthaler et al., Digital
+    Signal Processing 10, 2000, do it with the models of speakers), in units that stay those of the cosine. The order of
+    the tiles under one pose is kept, and a single pose's scores are. Over few tiles the right one sets its own measure:
+    they stay as they are.
+    """
+    if scores.shape[1] < LEAST_TILES:
+        return scores
+    mean, deviation = scores.mean(axis=1, keepdims=True), scores.std(axis=1, keepdims=True)
+    flat = deviation < np.finfo(np.float32).eps
+    relative = (scores - mean) / np.where(flat, 1.0, deviation)
+    return np.asarray(relative * deviation.mean() + mean.mean(), np.float32)
 
 
 class MapSearch:

@@ -4,6 +4,10 @@ import numpy as np
 import pytest
 
 from mift_ros.localization import search
+from mift_ros.localization.hypotheses import Hypothesis
+
+POSES = ((0.0, 1.0), (90.0, 0.2), (180.0, 1.0))
+"""Heading and coverage."""
 
 
 @pytest.fixture
@@ -64,3 +68,50 @@ def test_a_look_beyond_the_map_says_nothing(vote):
     join, cells = vote
     looks = np.full((2, len(cells)), 0.3, np.float32)
     assert join(looks, np.array([[0.0, 0.0], [500.0, 0.0]])) == pytest.approx(0.3)
+
+
+def test_a_pose_that_resembles_all_tiles_does_not_hide_the_one_that_stands_out():
+    scores = np.random.default_rng(2).normal(0.0, 0.05, (2, 400)).astype(np.float32)
+    scores[0, 7] = 0.3  # six sigma: the place
+    scores[1] = 2.0 * scores[1] + 0.5  # a wrong heading, whose patch is like everything
+    assert int(scores.max(axis=0).argmax()) != 7
+    alike = search.comparable(scores)
+    assert int(alike.max(axis=0).argmax()) == 7 and int(alike[:, 7].argmax()) == 0
+
+
+def test_poses_made_comparable_keep_their_order_and_share_their_mean_and_spread():
+    scores = np.random.default_rng(3).normal([[0.1], [0.4]], [[0.02], [0.1]], (2, 500)).astype(np.float32)
+    alike = search.comparable(scores)
+    assert np.array_equal(alike.argsort(axis=1), scores.argsort(axis=1))
+    assert alike.mean(axis=1) == pytest.approx(scores.mean(), abs=1e-4)
+    assert alike.std(axis=1) == pytest.approx(scores.std(axis=1).mean(), abs=1e-4)
+
+
+def test_the_scores_of_a_single_pose_stay_cosines():
+    scores = np.random.default_rng(4).normal(0.2, 0.1, (1, 300)).astype(np.float32)
+    assert search.comparable(scores) == pytest.approx(scores, abs=1e-5)
+
+
+def test_poses_over_featureless_ground_and_over_few_tiles_stay_finite():
+    level = np.full((2, 200), 0.3, np.float32)
+    assert search.comparable(level) == pytest.approx(0.3)
+    few = np.array([[0.1, 0.9], [0.2, 0.3]], np.float32)
+    assert np.array_equal(search.comparable(few), few)
+
+
+def test_the_best_pose_of_each_tile_is_told_by_its_number(vote):
+    join, cells = vote
+    shift = np.zeros((1, 2))
+    poses = [Hypothesis(0, heading, slice(k, k + 1), shift, cover) for k, (heading, cover) in enumerate(POSES)]
+    cosine = np.zeros((3, len(cells)), np.float32)
+    cosine[0, 5], cosine[1, 6], cosine[2, 4] = 0.9, 0.9, 0.5
+    found = search.best_over_poses(cosine, poses, join, min_coverage=0.5)
+    assert found.pose[4] == 2 and found.best[4] == 0.5 and found.pose[5] == 0
+    assert found.best[6] == 0.0, "a pose of which too little is seen says nothing"
+
+
+def test_no_pose_seen_well_enough_scores_nothing(vote):
+    join, cells = vote
+    poses = [Hypothesis(0, 0.0, slice(0, 1), np.zeros((1, 2)), 0.2)]
+    found = search.best_over_poses(np.ones((1, len(cells)), np.float32), poses, join, min_coverage=0.5)
+    assert np.isneginf(found.best).all()
