@@ -20,6 +20,7 @@ GROUPS = {
     "replay": "Replay a bag against a cache: metres, availability, false fixes, latency, report.",
     "calibrate": "Fit covariance and gate to flights with truth, and prove them on others.",
     "demo": "The whole path on an embedded world: map, cache, node, flight over DDS, report.",
+    "weights": "List, install and verify models beside the packaged one.",
     "bench": "Measure this machine: inference, search; the localizer beside its peers.",
 }
 """Commands of mift_ros itself, in mift_ros/commands/<name>.py."""

@@ -26,8 +26,9 @@ SHARED_DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(scope="session", autouse=True)
 def no_engines(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """An empty store: no test may run on an engine that its user has built."""
+    """Empty stores: no test may run on an engine that its user has built, nor on weights that he has installed."""
     os.environ["MIFT_ENGINES"] = str(tmp_path_factory.mktemp("engines"))
+    os.environ["MIFT_WEIGHTS"] = str(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""From a packaged model's name or a file to the fastest Embedder that this machine has for it.
+"""From the name of a packaged or installed model, or a file, to the fastest Embedder that this machine has for it.
 
 A TensorRT engine built for exactly this model, here; else ONNX Runtime with its TensorRT, CUDA or CPU provider. One
 log line says which it is, and why not a better one.
@@ -14,8 +14,10 @@ from mift_ros.errors import ModelError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.inference.engine_key import StaleEngineError
 from mift_ros.inference.engines import SUFFIX
+from mift_ros.inference.installed import installed_models, installed_path
 from mift_ros.inference.onnx import OnnxEmbedder
 from mift_ros.inference.tensorrt import open_best_engine, open_engine_file
+from mift_ros.inference.verdict import require_not_failed
 
 ONNX_SUFFIX = ".onnx"
 
@@ -23,12 +25,14 @@ logger = logging.getLogger(__name__)
 
 
 def load_embedder(spec: str, threads: int = 0) -> Embedder:
-    """Load a model: `spec` is a path to an ONNX file or engine, or the name of a packaged model such as 'mift_nano'.
+    """Load a model: `spec` is the name of a packaged or an installed model, or a path to an ONNX file or engine.
 
     Raises:
         ModelError: neither, or the file cannot be used. An engine that is named is loaded or refused, never replaced.
+        FailedCheckError: `mift export check` found that it ranks differently from its reference.
     """
     path = model_path(spec)
+    require_not_failed(path)
     if path.suffix == SUFFIX:
         return open_engine_file(path)
     level = logging.INFO
@@ -47,7 +51,7 @@ def load_embedder(spec: str, threads: int = 0) -> Embedder:
 
 
 def model_path(spec: str) -> Path:
-    """The file of a packaged model's name, or the file that is named.
+    """The file of a packaged model's name, else of an installed model's, else the file that is named.
 
     Raises:
         ModelError: neither.
@@ -55,10 +59,12 @@ def model_path(spec: str) -> Path:
     if spec in packaged_models():
         with as_file(files("mift_ros").joinpath(f"weights/{spec}{ONNX_SUFFIX}")) as path:
             return path
+    if (installed := installed_path(spec)) is not None:
+        return installed
     path = Path(spec)
     if path.suffix not in (ONNX_SUFFIX, SUFFIX) and not path.exists():
-        packaged = ", ".join(packaged_models()) or "none in this installation"
-        raise ModelError(f"{spec!r} is neither a model file nor a packaged model ({packaged})")
+        known = ", ".join([*packaged_models(), *installed_models()]) or "none in this installation"
+        raise ModelError(f"{spec!r} is neither a model file nor a packaged or installed model ({known})")
     return path
 
 

@@ -80,6 +80,15 @@ class OnnxEmbedder:
         return np.asarray(embeddings, np.float32)
 
 
+def read_identity(path: Path) -> ModelIdentity:
+    """The identity of a model file, opened on the CPU.
+
+    Raises:
+        ModelError: not a complete ONNX model, or one without identity.
+    """
+    return _identity(_session(path, [CPU], 1), path)
+
+
 def _runtime() -> Any:
     try:
         import onnxruntime

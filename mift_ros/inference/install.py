@@ -1,0 +1,174 @@
+"""Install a model from a file or a URL that the user names: nothing is kept that is not what its SHA-256 says.
+
+The SHA-256 comes from the user, or from a file SOURCE.sha256 beside the model, as `sha256sum` writes it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+from urllib.parse import unquote, urlsplit
+
+from mift_ros.errors import ModelError
+from mift_ros.inference.fetch import Missing, beside, is_url, open_source
+from mift_ros.inference.installed import (
+    CARD_SUFFIX,
+    MODEL_SUFFIX,
+    NAME,
+    RECORD_SUFFIX,
+    Record,
+    folder,
+    installed_path,
+    read_record,
+)
+from mift_ros.inference.load import packaged_models
+from mift_ros.inference.onnx import read_identity
+
+Progress = Callable[[int, int], None]
+"""Called with the bytes done and all bytes, 0 where the server does not say."""
+
+SIDECAR_SUFFIX = ".sha256"
+MAX_SIDECAR_BYTES = 64 << 10
+MAX_CARD_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 18
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A model to install: source, file or URL; name, "" for that of the file; sha256, "" for that of the sidecar."""
+
+    source: str
+    name: str = ""
+    sha256: str = ""
+    max_bytes: int = 1 << 30
+    replace: bool = False
+
+
+def install(wanted: Wanted, progress: Progress = lambda done, total: None) -> tuple[str, Record]:
+    """Fetch, check, and only then put in place; the name it has now, and its record.
+
+    Raises:
+        ModelError: a name that cannot be or is taken, no SHA-256 or another one, too large, not a model, or no network.
+    """
+    name = _name(wanted)
+    expected = _expected(wanted)
+    place = folder()
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        partial = place / f"{name}.partial"
+        try:
+            return name, _install(wanted, name, expected, partial, progress)
+        finally:
+            partial.unlink(missing_ok=True)
+    except OSError as error:
+        raise ModelError(f"{place}: cannot be written ({error.strerror})") from error
+
+
+def _install(wanted: Wanted, name: str, expected: str, partial: Path, progress: Progress) -> Record:
+    found = _download(wanted, partial, progress)
+    if found != expected:
+        raise ModelError(f"{wanted.source}: its SHA-256 is {found}, not {expected}: another file, or an altered one")
+    record = Record(found, partial.stat().st_size, wanted.source, read_identity(partial).weights_sha256)
+    # The record goes last: a model without one, or with another's, does not verify.
+    model = partial.with_name(name + MODEL_SUFFIX)
+    model.with_suffix(RECORD_SUFFIX).unlink(missing_ok=True)
+    _sync(partial)
+    os.replace(partial, model)
+    _write(model.with_suffix(CARD_SUFFIX), _beside(wanted, CARD_SUFFIX, MAX_CARD_BYTES))
+    _write(model.with_suffix(RECORD_SUFFIX), record.to_json().encode())
+    return record
+
+
+def _name(wanted: Wanted) -> str:
+    """The name to install under, free to be taken."""
+    path = unquote(urlsplit(wanted.source).path) if is_url(wanted.source) else wanted.source
+    name = wanted.name or Path(path).stem
+    if not NAME.fullmatch(name):
+        raise ModelError(f"{name!r} is no name of a model: letters, digits, dots, - and _; give one with --name")
+    if name in packaged_models():
+        raise ModelError(f"{name}: a model of this name ships with the package; install it under another with --name")
+    if installed_path(name) and not wanted.replace:
+        raise ModelError(
+            f"{name}: installed already, from {read_record(name).source}; --replace takes this one instead"
+        )
+    return name
+
+
+def _expected(wanted: Wanted) -> str:
+    """The SHA-256 that the file must have."""
+    if wanted.sha256:
+        text = wanted.sha256.strip().lower()
+    elif urlsplit(wanted.source).scheme == "http":
+        raise ModelError(f"{wanted.source}: over http anybody may have altered it; give its --sha256, or use https")
+    else:
+        words = _beside(wanted, SIDECAR_SUFFIX, MAX_SIDECAR_BYTES).decode(errors="replace").split()
+        if not words:
+            raise ModelError(f"{wanted.source}: no {SIDECAR_SUFFIX} file beside it; give its --sha256")
+        text = words[0].lower()
+    if not _SHA256.fullmatch(text):
+        raise ModelError(f"{text[:80]!r} is no SHA-256: 64 hexadecimal digits")
+    return text
+
+
+def _download(wanted: Wanted, partial: Path, progress: Progress) -> str:
+    """Write the source to `partial`; its SHA-256."""
+    digest, done = hashlib.sha256(), 0
+    with open_source(wanted.source) as (stream, total), partial.open("wb", buffering=0) as file:
+        if total > wanted.max_bytes:
+            raise ModelError(_too_large(wanted))
+        while chunk := stream.read(CHUNK_BYTES):
+            done += len(chunk)
+            if done > wanted.max_bytes:
+                raise ModelError(_too_large(wanted))
+            digest.update(chunk)
+            _put(file, chunk)
+            progress(done, total)
+    if done < total:
+        raise ModelError(f"{wanted.source}: ends after {done} of {total} bytes; try again")
+    return digest.hexdigest()
+
+
+def _put(file: BinaryIO, chunk: bytes) -> None:
+    """Write; a full disk is no fault of the connection."""
+    try:
+        file.write(chunk)
+    except OSError as error:
+        raise ModelError(f"{file.name}: cannot be written ({error.strerror})") from error
+
+
+def _sync(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _too_large(wanted: Wanted) -> str:
+    return f"{wanted.source}: more than {wanted.max_bytes / 1e6:.0f} MB; raise --max-mb if that is right"
+
+
+def _beside(wanted: Wanted, suffix: str, most: int) -> bytes:
+    """A small file beside the source; empty where there is none. A card takes the place of the model's suffix."""
+    place = beside(wanted.source, suffix, MODEL_SUFFIX if suffix == CARD_SUFFIX else "")
+    try:
+        with open_source(place) as (stream, _):
+            content = stream.read(most + 1)
+    except Missing:
+        return b""
+    if len(content) > most:
+        raise ModelError(f"{place}: more than {most >> 10} KiB, too large for what it should be")
+    return content
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Replace a file as a whole; without content there is none."""
+    if not content:
+        path.unlink(missing_ok=True)
+        return
+    partial = path.with_name(path.name + ".partial")
+    partial.write_bytes(content)
+    os.replace(partial, path)
