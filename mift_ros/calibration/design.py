@@ -14,8 +14,8 @@ Vector = npt.NDArray[np.float64]
 FACTORS = np.geomspace(0.3, 100.0, 16)
 """Multiples of the error by noise that are tried."""
 KNOWN = Known(attitude=True, altitude=False)
-NOTHING = ErrorModel(1e-6, 0.0, 0.0, 0.0, 1e-6, 0.0, 1e-6, 0.0)
-WEIGHTS = ("residual_m", "parallax_m", "attitude_rad")
+NOTHING = ErrorModel(1e-6, 0.0, 0.0, 0.0, 1e-6, 0.0, 1e-6, 0.0, 0.0)
+WEIGHTS = ("residual_m", "parallax_m", "attitude_rad", "pull")
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Design:
     """Parts over east and north of N matches, for F factors.
 
     `alignment` [F, N, 2, 2] and the variances `heading`, `scale` [F, N] per factor; `by_heading`, `by_scale` [N, 2, 2]
-    per unit of those variances; `parts` [3, N, 2, 2] per squared unit of WEIGHTS.
+    per unit of those variances; `parts` [4, N, 2, 2] per squared unit of WEIGHTS.
     """
 
     alignment: Vector

@@ -69,8 +69,8 @@ class Sample:
         sources = raw.pop("sources")
         for name in ("sharpness", "drift_m"):
             sources[name] = np.array(sources[name])
-        for name in ("offset_m", "slope"):
-            sources[name] = tuple(sources.get(name, (0.0, 0.0)))
+        for name in ("offset_m", "slope", "pull_m"):
+            sources[name] = tuple(sources[name])
         raw["places"] = tuple((float(d), float(s)) for d, s in raw["places"])
         raw["error_m"], raw["tile_share"] = tuple(raw["error_m"]), tuple(raw["tile_share"])
         return cls(sources=ErrorSources(**sources), **raw)

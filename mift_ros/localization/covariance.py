@@ -46,7 +46,8 @@ class ErrorSources:
     [2, 2] is how far the best place moves per radian of heading (first column, clockwise) and per unit of relative
     height. `significance` is the match's. `offset_m` [2] leads from under the camera to the centre of the matched
     ground, `height_agl_m` is above that ground, and `slope` [2] is how it rises per metre east and north (0 where it is
-    taken as level). `heading_reach_rad` and `scale_reach` are how far the alignment searched.
+    taken as level). `heading_reach_rad` and `scale_reach` are how far the alignment searched. `pull_m` [2] is how far
+    smoothing moved the best place.
     """
 
     sharpness: Matrix
@@ -60,6 +61,7 @@ class ErrorSources:
     heading_reach_rad: float
     scale_reach: float
     slope: tuple[float, float] = (0.0, 0.0)
+    pull_m: tuple[float, float] = (0.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,7 @@ class ErrorModel:
     `residual_m` per axis is what does not depend on the frame: relief, roofs that lean, the map's own distortion.
     `parallax_m` is the same in proportion to the tangent of the view's tilt: error of the ground's height.
     `attitude_rad` is of roll and pitch each, `heading_floor_rad` and `scale_floor` bound what curvature can promise.
+    `pull` is the part of the seen pull that may be left: shadows of one picture that have no like in the other.
     """
 
     alignment: float
@@ -80,6 +83,7 @@ class ErrorModel:
     heading_floor_rad: float
     scale: float
     scale_floor: float
+    pull: float
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix
     heading_var, scale_var = _turn_variance(sources, model), _scale_variance(sources, model)
     parts = np.zeros((6, 6))
     ground = _alignment(sources, model) + np.eye(2) * (model.residual_m**2 + known.map_sigma_m**2)
+    ground += model.pull**2 * _outer(np.array(sources.pull_m))
     parts[:3, :3] = _climbed(ground, sources)
     parts[:2, :2] += _parallax(sources, model)
     parts += heading_var * _outer(_by_heading(sources))
@@ -138,6 +143,7 @@ def _usable(sources: ErrorSources) -> ErrorSources:
         heading_reach_rad=_ranged(sources.heading_reach_rad, 1e-3, math.pi, math.pi),
         scale_reach=_ranged(sources.scale_reach, 1e-3, 1.0, 1.0),
         slope=(_ranged(sources.slope[0], *STEEPEST, 0.0), _ranged(sources.slope[1], *STEEPEST, 0.0)),
+        pull_m=(_ranged(sources.pull_m[0], -FAR_M, FAR_M, FAR_M), _ranged(sources.pull_m[1], -FAR_M, FAR_M, FAR_M)),
     )
 
 

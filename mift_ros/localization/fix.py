@@ -93,6 +93,7 @@ class Matched:
             heading_reach_rad=math.radians(self.hypotheses.heading_step_deg or HEADING_SIGMA_DEG),
             scale_reach=self.hypotheses.scale_step or SCALE_SIGMA,
             slope=slope,
+            pull_m=peak.pull_m,
         )
 
     def picture(self, manifest: CacheManifest) -> Match:

@@ -30,13 +30,15 @@ class Peak:
 
     `sharpness` [2, 2] per m^2 over east and north, `heading_sharpness` per rad^2, `scale_sharpness` per unit of
     relative height squared; zero where the score does not fall. `drift_m` [2, 2]: how far the best place moves per
-    radian of heading (clockwise, first column) and per unit of relative height.
+    radian of heading (clockwise, first column) and per unit of relative height. `pull_m`, east and north: how far
+    smoothing moved the best place.
     """
 
     sharpness: Vector
     heading_sharpness: float
     scale_sharpness: float
     drift_m: Vector
+    pull_m: tuple[float, float] = (0.0, 0.0)
 
 
 class Line(NamedTuple):

@@ -36,12 +36,12 @@ def orientation_field(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8] 
 
     Validity shrinks by two pixels so that the border of the data makes no edge.
     """
-    return np.dstack(_planes(grey, None if valid is None else inner(valid)))
+    return np.dstack(_planes(grey, None if valid is None else inner(valid), SMOOTHING_PX))
 
 
-def _planes(grey: npt.NDArray[np.uint8], mask: Field | None) -> tuple[Field, Field]:
+def _planes(grey: npt.NDArray[np.uint8], mask: Field | None, smoothing_px: float) -> tuple[Field, Field]:
     """Both parts of the orientation field, in place: at these sizes memory costs more than arithmetic."""
-    smooth = cv2.GaussianBlur(grey, (0, 0), SMOOTHING_PX)
+    smooth = cv2.GaussianBlur(grey, (0, 0), smoothing_px)
     gx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), np.float32)
     gy = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1), np.float32)
     weight = np.asarray(cv2.magnitude(gx, gy), np.float32)
@@ -102,11 +102,15 @@ def transform_size(template: int, window: int) -> int:
 
 
 def make_template(
-    grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8], side: int, texture: float = 0.0
+    grey: npt.NDArray[np.uint8],
+    valid: npt.NDArray[np.uint8],
+    side: int,
+    texture: float = 0.0,
+    smoothing_px: float = SMOOTHING_PX,
 ) -> Template:
     """Spectra of a square grey patch in a transform of `side`, for a map of a mean energy per pixel (`texture`)."""
     mask = inner(valid)
-    x, y = _planes(grey, mask)
+    x, y = _planes(grey, mask, smoothing_px)
     energy = float(np.vdot(x, x) + np.vdot(y, y))
     pixels = int(np.count_nonzero(mask))
     floor = max(1e-6, LEAST_OF_TEMPLATE * energy, LEAST_OF_TEXTURE * texture * pixels)
@@ -114,9 +118,9 @@ def make_template(
     return Template(x_spectrum, y_spectrum, mask_spectrum, float(np.sqrt(energy)), len(grey), pixels, floor)
 
 
-def make_window(grey: npt.NDArray[np.uint8], side: int) -> Window:
+def make_window(grey: npt.NDArray[np.uint8], side: int, smoothing_px: float = SMOOTHING_PX) -> Window:
     """Spectra of a square grey map window (0 = no data)."""
-    x, y = _planes(grey, inner((grey > 0) * np.uint8(255)))
+    x, y = _planes(grey, inner((grey > 0) * np.uint8(255)), smoothing_px)
     return Window(_spectrum(x, side), _spectrum(y, side), _spectrum(x * x + y * y, side), len(grey))
 
 

@@ -18,7 +18,7 @@ from mift_ros.localization.covariance import ErrorModel, ErrorSources, covarianc
 
 TRUTH = ErrorModel(
     alignment=5.0, residual_m=0.8, parallax_m=0.0, attitude_rad=math.radians(0.8), heading=4.0,
-    heading_floor_rad=math.radians(0.5), scale=4.0, scale_floor=0.01,
+    heading_floor_rad=math.radians(0.5), scale=4.0, scale_floor=0.01, pull=0.7,
 )  # fmt: skip
 
 
@@ -27,7 +27,7 @@ def sources_of(rng):
         sharpness=np.diag(rng.uniform(0.05, 0.4, 2)), heading_sharpness=float(rng.uniform(50, 200)),
         scale_sharpness=float(rng.uniform(50, 200)), drift_m=np.zeros((2, 2)), significance=float(rng.uniform(8, 16)),
         offset_m=(float(rng.normal(0, 8)), float(rng.normal(0, 8))), height_agl_m=float(rng.uniform(60, 200)),
-        gsd_m=0.5, heading_reach_rad=0.14, scale_reach=0.1,
+        gsd_m=0.5, heading_reach_rad=0.14, scale_reach=0.1, pull_m=tuple(rng.normal(0, 1.2, 2).tolist()),
     )  # fmt: skip
 
 
@@ -82,6 +82,7 @@ def test_the_fitted_covariances_are_as_wide_as_the_true_ones(samples):
     ratio = np.trace(found, axis1=1, axis2=2) / np.trace(true, axis1=1, axis2=2)
     assert np.median(ratio) == pytest.approx(1.0, abs=0.12)
     assert model.attitude_rad == pytest.approx(TRUTH.attitude_rad, rel=0.25)
+    assert model.pull == pytest.approx(TRUTH.pull, rel=0.3)
 
 
 def test_held_out_flights_are_covered_as_a_gaussian_covers(samples):

@@ -22,8 +22,8 @@ from mift_ros.localization.covariance import (
     height_sigma_m,
 )
 
-NOTHING = ErrorModel(1e-9, 0.0, 0.0, 0.0, 1e-9, 0.0, 1e-9, 0.0)
-MODEL = ErrorModel(3.0, 1.0, 2.0, math.radians(0.6), 2.0, math.radians(0.5), 2.0, 0.01)
+NOTHING = ErrorModel(1e-9, 0.0, 0.0, 0.0, 1e-9, 0.0, 1e-9, 0.0, 0.0)
+MODEL = ErrorModel(3.0, 1.0, 2.0, math.radians(0.6), 2.0, math.radians(0.5), 2.0, 0.01, 0.5)
 KNOWN = Known(attitude=True, altitude=True)
 SHARP = ErrorSources(
     sharpness=np.eye(2), heading_sharpness=100.0, scale_sharpness=100.0, drift_m=np.zeros((2, 2)), significance=10.0,
@@ -43,6 +43,7 @@ sources = st.builds(
     heading_reach_rad=anything,
     scale_reach=anything,
     slope=st.tuples(anything, anything),
+    pull_m=st.tuples(anything, anything),
 )
 
 
@@ -117,6 +118,11 @@ def test_a_height_error_moves_the_position_along_the_lever_arm():
     along = np.array(SHARP.offset_m)
     assert found[:2, :2] == pytest.approx(4e-4 * np.outer(along, along), rel=1e-3, abs=1e-6)
     assert height_sigma_m(SHARP, replace(NOTHING, scale_floor=0.02)) == pytest.approx(2.0, rel=1e-3)
+
+
+def test_what_shadows_pulled_is_uncertain_along_the_pull_alone():
+    found = covariance(replace(SHARP, pull_m=(3.0, -4.0)), replace(NOTHING, pull=0.5), KNOWN)
+    assert found[:2, :2] == pytest.approx(np.array([[2.25, -3.0], [-3.0, 4.0]]), rel=1e-6, abs=1e-6)
 
 
 def test_a_straight_road_fixes_one_direction_only():

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from mift_ros.localization.chance import Chance
@@ -71,6 +72,25 @@ def test_polishing_never_makes_a_match_worse(refiner, made):
         assert again.score >= once.score
         assert again.peak is not None
         assert refiner.polished(again) is again
+
+
+def test_shadows_under_another_sun_pull_the_place_less_than_they_pull_a_smooth_correlation(town):
+    """The camera's shadows fall north-east, the map's north-west: both together pull every match to the west."""
+    pulled, placed = [], []
+    for place in [(east, north, 20.0) for east in (-60.0, 0.0, 60.0) for north in (-50.0, 40.0)]:
+        frame, telemetry = town.shoot(*place)
+        manifest = town.cache.manifest
+        made = make_hypotheses(frame, telemetry, LocalizerConfig(), manifest.tile_size_m, manifest.input_size)
+        refiner = Refiner(town.cache, made.views, made.heading_step_deg, made.scale_step, Chance(town.cache))
+        truth = np.array(place[:2]) + made.offset_m(0)
+        found = refiner.near(Candidate(0, (float(truth[0]), float(truth[1])), place[2], 1.0))
+        placed.append(found.centre_m - truth)
+        pulled.append(found.centre_m + 2 * np.array(found.peak.pull_m) - truth)
+    smooth, settled = np.mean(pulled, axis=0), np.mean(placed, axis=0)
+    assert smooth[0] < -0.8
+    assert abs(smooth[1]) < 0.5
+    assert np.hypot(*settled) < 0.5 * np.hypot(*smooth)
+    assert np.linalg.norm(placed, axis=1).max() < np.linalg.norm(pulled, axis=1).max()
 
 
 def test_where_there_is_no_map_there_is_no_alignment(refiner, made):
