@@ -14,6 +14,7 @@ from mift_ros.errors import TrainingError
 from training.data.orthophotos.batches import held_out_pairs
 from training.data.orthophotos.imagery import load_imagery
 from training.loop.preprocess import normalise
+from training.recipes.data_schema import SourceSpec, ViewsSpec
 from training.recipes.schema import Recipe
 
 CHUNK = 32
@@ -51,13 +52,18 @@ def evaluate_pairs(model: nn.Module, gallery: Tensor, queries: Tensor) -> Retrie
     return Retrieval((similarity > own).sum(dim=1).cpu().numpy(), len(gallery))
 
 
-def evaluate_held_out(model: nn.Module, recipe: Recipe, data: Path, size: int) -> Retrieval:
-    """Retrieval among the recipe's held-out places under `data`; raises TrainingError when nothing is held out."""
+def held_out_sources(recipe: Recipe) -> tuple[tuple[SourceSpec, ...], ViewsSpec]:
+    """Sources that keep images for evaluation, and the recipe's views; raises TrainingError without orthophotos."""
     spec = recipe.data.orthophotos
     if spec is None:
         raise TrainingError(f"recipe {recipe.name}: only recipes of orthophotos name held-out places")
-    sources = tuple(source for source in spec.sources if source.hold_out_every)
-    images = load_imagery(data, sources, spec.views.finest_gsd_m)
+    return tuple(source for source in spec.sources if source.hold_out_every), spec.views
+
+
+def evaluate_held_out(model: nn.Module, recipe: Recipe, data: Path, size: int) -> Retrieval:
+    """Retrieval among the recipe's held-out places under `data`; raises TrainingError when nothing is held out."""
+    sources, views = held_out_sources(recipe)
+    images = load_imagery(data, sources, views.finest_gsd_m)
     gallery, queries = held_out_pairs(images, recipe, size)
     if len(gallery) < 2:
         raise TrainingError(f"{data}: no two held-out places; set hold_out_every on a source of the recipe")

@@ -16,14 +16,13 @@ from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
 from training.data.orthophotos.batches import held_out_pairs
 from training.data.orthophotos.imagery import Imagery, load_imagery
-from training.evaluation.held_out import evaluate_pairs
+from training.evaluation.held_out import evaluate_pairs, held_out_sources
 from training.files import replacing
 from training.loop.state import STATE_FILE
 from training.loop.trainer import WEIGHTS_FILE, train
 from training.model.config import VARIANTS
 from training.model.cost import count_flops
 from training.model.network import Network
-from training.recipes.data_schema import OrthophotosSpec
 from training.recipes.reader import load_recipe
 from training.recipes.schema import Recipe
 
@@ -127,22 +126,23 @@ def read_result(path: Path) -> PartResult:
 def _train(recipe: Recipe, data: Path, folder: Path) -> None:
     if not train(recipe, data, folder, resume=(folder / STATE_FILE).exists()):
         raise Interrupted
-    network, spec = load_weights(folder / WEIGHTS_FILE), _orthophotos(recipe)
-    held_out = tuple(source for source in spec.sources if source.hold_out_every)
+    network = load_weights(folder / WEIGHTS_FILE)
+    sources, views = held_out_sources(recipe)
     result = PartResult(
         seed=recipe.seed,
         steps=recipe.steps,
         images=2 * recipe.batch.classes * recipe.steps,
         parameters=sum(p.numel() for p in network.parameters()),
         flops=count_flops(network)[""],
-        ranks=held_out_ranks(network, recipe, load_imagery(data, held_out, spec.views.finest_gsd_m)),
+        ranks=held_out_ranks(network, recipe, load_imagery(data, sources, views.finest_gsd_m)),
     )
     with replacing(folder / RESULT_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(result)), encoding="utf-8")
 
 
 def _shown(recipe: Recipe, strength: float, seed: int) -> Recipe:
-    spec = _orthophotos(recipe)
+    spec = recipe.data.orthophotos
+    assert spec is not None
     views = replace(
         spec.views,
         map=replace(spec.views.map, strength=strength * spec.views.map.strength),
@@ -150,11 +150,6 @@ def _shown(recipe: Recipe, strength: float, seed: int) -> Recipe:
     )
     data = replace(recipe.data, orthophotos=replace(spec, views=views))
     return replace(recipe, data=data, evaluation=replace(recipe.evaluation, seed=seed))
-
-
-def _orthophotos(recipe: Recipe) -> OrthophotosSpec:
-    assert recipe.data.orthophotos is not None
-    return recipe.data.orthophotos
 
 
 def _folder(recipe: Recipe) -> str:
