@@ -15,11 +15,13 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from mift_ros.commands.bench_haystack import haystack
 from mift_ros.commands.bench_localization import localization
 from mift_ros.commands.machine import machine
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(localization)
+app.command()(haystack)
 
 Repeats = Annotated[int, typer.Option(min=3, help="Timed repetitions; the median and the 95th percentile are shown.")]
 RECALL_AT = (1, 5, 10, 50, 200, 500)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import cv2
@@ -14,6 +15,7 @@ from typer.testing import CliRunner
 from mift_ros.cache.build import BuildOptions, build_cache
 from mift_ros.cache.reader import MapCache
 from mift_ros.commands.bench import app
+from mift_ros.commands.bench_haystack import summary
 from mift_ros.errors import BagError
 from mift_ros.evaluation.bag import Bag
 from mift_ros.evaluation.flight import Flight
@@ -107,3 +109,27 @@ def test_the_command_prints_ranks_and_recall(site, tmp_path, tiny_model_path):
     words = ["retrieval", str(tmp_path / "bag"), "--cache", str(site[1].path), "--model", str(tiny_model_path)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0 and "recall @1 100%" in result.output
+
+
+def test_a_haystack_is_built_once_for_each_model_and_ranked_with_and_without_heading(site, tmp_path, tiny_model_path):
+    write_photos(site, tmp_path / "bag")
+    words = ["haystack", str(tmp_path / "bag"), str(site[0]), "--model", str(tiny_model_path), "-o", str(tmp_path)]
+    words += ["--stride-m", "18", "--set", "yaw_bins=8"]
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    known, unknown = json.loads((tmp_path / "haystack.json").read_text())["rows"]
+    assert (known["heading"], known["ranks"], known["@1"]) == ("known", [0, 0, 0], 3)
+    assert (unknown["heading"], unknown["@50"]) == ("unknown", 3)
+    (cache,) = tmp_path.glob("map-18m-test-*.cache")
+    written = cache.stat().st_mtime_ns
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert cache.stat().st_mtime_ns == written
+
+
+def test_a_frame_without_a_rank_is_not_found():
+    assert summary([Ranked(0, 3.0), Ranked(1, problem="no heading")]) == {
+        "ranks": [3, None],
+        "@1": 0,
+        "@5": 1,
+        "@50": 1,
+    }

@@ -1,0 +1,132 @@
+"""`mift bench haystack`: real photos among all tiles of a large map, with and without their heading, per model."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from mift_ros.commands.machine import machine
+from mift_ros.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mift_ros.cache.reader import MapCache
+    from mift_ros.evaluation.flight import Flight
+    from mift_ros.evaluation.retrieval import Ranked
+    from mift_ros.inference.embedder import Embedder
+    from mift_ros.localization.config import LocalizerConfig
+
+RECALL_AT = (1, 5, 50)
+HEADINGS = {"known": True, "unknown": False}
+PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
+
+Row = dict[str, object]
+
+
+def haystack(
+    bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap or .db3, with a truth.")],
+    source: Annotated[Path, typer.Argument(metavar="MAP", help="The large map, by `mift map haystack`.")],
+    models: Annotated[list[str], typer.Option("--model", help="Packaged or installed name, or ONNX file; repeatable.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the caches, which are kept, and haystack.json.")],
+    stride_m: Annotated[float, typer.Option(help="Distance between tiles, m.")] = 36.0,
+    within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")] = 0,
+    settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+) -> None:
+    """Rank of the first right tile for each photo alone, heading known and unknown, of several models in one run.
+
+    The cache of a model is built into --out where it is not there yet; interrupt it and run it again to continue.
+    """
+    from mift_ros.evaluation.bag import Bag
+    from mift_ros.evaluation.flight import Flight
+    from mift_ros.evaluation.settings import read_settings
+    from mift_ros.inference.load import load_embedder
+    from mift_ros.localization.config import LocalizerConfig
+
+    config = LocalizerConfig.from_mapping(read_settings(None, settings or []))
+    flight = Flight(Bag(bag), config.max_telemetry_age_s)
+    _make(out)
+    rows: list[Row] = []
+    for model in models:
+        embedder = load_embedder(model, threads)
+        cache = open_or_build(source, embedder, out, stride_m)
+        rows += [
+            {"model": model, "heading": heading, "tiles": len(cache), **summary(ranked)}
+            for heading, ranked in rank(flight, cache, embedder, config, within_m).items()
+        ]
+    _show(rows, f"{bag.name} in {source.name}, right within {within_m:g} m")
+    made = {"command": shlex.join(["mift", *sys.argv[1:]]), "machine": machine(*PACKAGES).splitlines(), "rows": rows}
+    partial = out / "haystack.json.partial"
+    partial.write_text(json.dumps(made, indent=1), encoding="utf-8")
+    os.replace(partial, out / "haystack.json")
+
+
+def open_or_build(source: Path, embedder: Embedder, folder: Path, stride_m: float) -> MapCache:
+    """The cache of the map by this model, of a name that its weights decide."""
+    from mift_ros.cache.build import BuildOptions, build_cache
+    from mift_ros.cache.reader import MapCache
+    from mift_ros.maps.open import open_map
+
+    identity = embedder.identity
+    path = folder / f"{source.stem}-{stride_m:g}m-{identity.variant}-{identity.weights_sha256[:12]}.cache"
+    if not path.exists():
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+            tasks = {name: bars.add_task(f"{path.name}: {name}", total=None) for name in ("raster", "tiles")}
+            options = BuildOptions(stride_m=stride_m, build_command=shlex.join(["mift", *sys.argv[1:]]))
+            build_cache(
+                open_map(source), embedder, path, options,
+                lambda stage, done, total: bars.update(tasks[stage], completed=done, total=total),
+            )  # fmt: skip
+    return MapCache.open(path, identity)
+
+
+def rank(
+    flight: Flight, cache: MapCache, embedder: Embedder, config: LocalizerConfig, within_m: float
+) -> dict[str, list[Ranked]]:
+    """Every frame among all tiles, with its heading and without."""
+    from mift_ros.evaluation.retrieval import Retrieval
+
+    return {
+        name: list(Retrieval(cache, embedder, replace(config, use_heading=used), within_m).over(flight))
+        for name, used in HEADINGS.items()
+    }
+
+
+def summary(ranked: list[Ranked]) -> Row:
+    """Ranks in the order of the frames, None where there is none, and how many are among the first k."""
+    ranks = [None if frame.problem else int(frame.rank) for frame in ranked]
+    return {"ranks": ranks, **{f"@{k}": sum(r is not None and r < k for r in ranks) for k in RECALL_AT}}
+
+
+def _show(rows: list[Row], title: str) -> None:
+    table = Table("model", "heading", "tiles", title=title)
+    for k in RECALL_AT:
+        table.add_column(f"@{k}", justify="right")
+    table.add_column("ranks, 0 is best")
+    for row in rows:
+        ranks = row["ranks"]
+        assert isinstance(ranks, list)
+        shown = " ".join("-" if r is None else str(r) for r in ranks)
+        counts = [f"{row[f'@{k}']} of {len(ranks)}" for k in RECALL_AT]
+        table.add_row(str(row["model"]), str(row["heading"]), str(row["tiles"]), *counts, shown)
+    console = Console()
+    Console(width=max(console.width, 160)).print(table)
+    console.print(machine(*PACKAGES))
+
+
+def _make(folder: Path) -> None:
+    """Before the run rather than after it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(f"{folder}: no folder for the caches ({error.strerror})") from error
