@@ -67,6 +67,9 @@ def curves(
     for table in tables:
         console.print(table)
     about = {"command": shlex.join(["mift", *sys.argv[1:]]), "machine": " / ".join(machine("numpy").splitlines())}
+    cost = f"CPU ms of a query among {measured.tiles} tiles seen before"
+    about[cost] = ", ".join(f"{method} {1e3 * seconds:.1f}" for method, seconds in measured.cpu_s.items())
+    typer.echo(f"{cost}: {about[cost]}")
     write_curves(out, about, found, tables, recalls)
     typer.echo(f"{out}: curves.json, curves.md, curves.png")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -90,8 +92,11 @@ class Measurement:
         self._all = len(self._base.places)
         self.queries = min(plan.queries, self._all)
         self.tiles = min(plan.tiles, self._all)
+        self._last_cpu_s = math.nan
         self.ranks: dict[str, Ranks] = {}
         """Of each method among all tiles, with framing errors as the recipe draws them."""
+        self.cpu_s: dict[str, float] = {}
+        """Of each method: processor seconds of one query among `tiles` tiles that it has seen before."""
 
     def by_group(self) -> dict[int, npt.NDArray[np.bool_]]:
         """Which queries [Q] are of each group of the imagery."""
@@ -129,12 +134,14 @@ class Measurement:
         curve = Curve(name, axis, x, f"{self.queries} queries among {self.tiles} tiles of {self._plan.side_m:g} m")
         tiles: dict[int, Pixels] = {}
         for matcher in self._matchers:
-            each = []
+            each, cpu_s = [], []
             for error in errors:
                 ranks = self._ranks(matcher, self._base, error, self.tiles, tiles)
                 each.append(partial(recall_among, ranks, self.tiles, self.tiles))
+                cpu_s.append(self._last_cpu_s / self.queries)
                 step(f"{matcher.name}: {name}")
             curve.add(matcher.name, each)
+            self.cpu_s[matcher.name] = statistics.median(cpu_s)
         return curve
 
     def _sides(self, step: Step) -> Curve:
@@ -157,4 +164,8 @@ class Measurement:
         size = matcher.size
         if size not in tiles:
             tiles[size] = places.tiles(gallery, size)
-        return own_ranks(matcher.scores(places.queries(min(self.queries, gallery), size, error), tiles[size]))
+        queries = places.queries(min(self.queries, gallery), size, error)
+        started = time.process_time()
+        scores = matcher.scores(queries, tiles[size])
+        self._last_cpu_s = time.process_time() - started
+        return own_ranks(scores)
