@@ -99,8 +99,7 @@ def test_sizes_are_compared_on_images_fine_enough_for_all(places: HeldOut, monke
 
 
 def test_the_baselines_score_is_that_of_the_localizers_correlation(places: HeldOut, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(orientation, "TURNS_DEG", (0.0,))
-    monkeypatch.setattr(orientation, "SCALES", (1.0,))
+    monkeypatch.setattr(orientation, "POSES", ((0.0, 1.0),))
     tiles = places.tiles(5, 128)
     noise = np.random.default_rng(0).normal(0.0, 40.0, tiles.shape)
     queries = np.clip(tiles + noise, 1, 255).astype(np.uint8)  # the best shift is none, far from the tile's border

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 
 import cv2
 import numpy as np
@@ -19,9 +18,8 @@ SIZE_PX = 48
 """Tiles of 72 m come to 1.5 m per pixel."""
 MARGIN_PX = 8
 """Largest shift that is tried, a sixth of the side: what the recipe's pairs may be shifted by, and no less."""
-TURNS_DEG = (-6.0, 0.0, 6.0)
-SCALES = (0.92, 1.0, 1.08)
-"""Around the heading and the scale that the query is given with, one of both at a time; steps of the classical peer."""
+POSES = ((0.0, 1.0), (-6.0, 1.0), (6.0, 1.0), (0.0, 0.92), (0.0, 1.08))
+"""Turn, degrees, and scale around those that the query is given with; the steps are those of the classical peer."""
 TILES_AT_ONCE = 8
 
 
@@ -75,13 +73,14 @@ class _Products:
 
 
 def posed(query: Pixels) -> Iterator[tuple[Pixels, Pixels]]:
-    """The query [S, S, 3] at each heading and each scale tried: grey and valid, both [SIZE_PX, SIZE_PX]."""
+    """The query [S, S, 3] at each of POSES: grey and valid, both [SIZE_PX, SIZE_PX]."""
     grey = _grey(query, SIZE_PX)
     valid = np.where(grey > 0, 255, 0).astype(np.uint8)
     middle = (SIZE_PX - 1) / 2
-    for turn, scale in chain(((turn, 1.0) for turn in TURNS_DEG), ((0.0, scale) for scale in SCALES if scale != 1.0)):
-        matrix = cv2.getRotationMatrix2D((middle, middle), turn, scale)
-        yield tuple(np.asarray(cv2.warpAffine(i, matrix, (SIZE_PX, SIZE_PX)), np.uint8) for i in (grey, valid))  # type: ignore[misc]
+    for turn_deg, scale in POSES:
+        matrix = cv2.getRotationMatrix2D((middle, middle), turn_deg, scale)
+        turned, shown = (cv2.warpAffine(plane, matrix, (SIZE_PX, SIZE_PX)) for plane in (grey, valid))
+        yield np.asarray(turned, np.uint8), np.asarray(shown, np.uint8)
 
 
 def windows(field: Floats) -> Floats:
