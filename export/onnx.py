@@ -11,6 +11,7 @@ import onnx
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 
+from export.flight_form import flight_form
 from mift_ros.errors import ExportError
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
 from training.model.network import Network
@@ -23,13 +24,14 @@ INPUT, OUTPUT = "images", "embedding"
 def to_onnx(model: Network, identity: ModelIdentity) -> onnx.ModelProto:
     """The network as a checked ONNX model: images [batch, 3, S, S] float32 to embedding [batch, D] float32.
 
-    The position bias tables become constants and batch normalisation folds into the convolutions.
+    It is exported as it flies (`flight_form`); the position bias tables become constants and batch normalisation folds
+    into the convolutions.
 
     Raises:
         ExportError: PyTorch cannot export the network, or the result is not valid ONNX.
     """
     try:
-        proto = _export(model)
+        proto = _export(flight_form(model))
         strip_traces(proto)
         onnx.helper.set_model_props(proto, {METADATA_KEY: identity.to_json()})
         onnx.checker.check_model(proto, full_check=True)
