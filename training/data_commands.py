@@ -63,3 +63,25 @@ def synthesize(
         f"{out}: {spec.train} training, {spec.test} test and {spec.distractors} distractor buildings, "
         f"{spec.views} drone views each, {spec.size_px} px; {images} of {spec.images} images rendered now"
     )
+
+
+@data_app.command()
+def pairs(
+    out: Annotated[Path, typer.Argument(help="Folder of the shards; an interrupted run goes on where it ended.")],
+    places: Annotated[int, typer.Option(help="Pairs in all.")] = 12500,
+    per_world: Annotated[int, typer.Option(help="Pairs of each world: towns, villages, fields, woods, lakes.")] = 250,
+    size: Annotated[int, typer.Option(help="Side of an image, pixels.")] = 192,
+    seed: Annotated[int, typer.Option(help="Another seed gives other worlds.")] = 0,
+    processes: Annotated[int, typer.Option(help="Processes to render with.", min=1, max=64)] = 2,
+) -> None:
+    """Render map tiles and rectified drone views of procedural worlds: pairs with real parallax."""
+    from training.data.pairs.render import render_pairs
+    from training.data.pairs.spec import PairsSpec
+
+    spec = PairsSpec(places, per_world, size, seed)
+    try:
+        rendered = render_pairs(out, spec, processes)
+    except KeyboardInterrupt:
+        typer.echo(f"{out}: interrupted; finished worlds are kept, run the same command to go on", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{out}: {spec.places} pairs of {len(spec.worlds())} worlds, {spec.size_px} px; {rendered} rendered now")

@@ -76,6 +76,9 @@ class CameraModel:
 
     def rays(self, pixels: Vector) -> Vector:
         """Distorted pixels [N, 2] to camera-frame rays [N, 3] with z = 1."""
+        if not any(self.distortion) and self.distortion_model != "equidistant":
+            straight = (np.asarray(pixels, float).reshape(-1, 2) - (self.cx, self.cy)) / (self.fx, self.fy)
+            return np.concatenate([straight, np.ones((len(straight), 1))], axis=1)
         points = np.ascontiguousarray(pixels, float).reshape(-1, 1, 2)
         coefficients = np.array(self.distortion or (0.0,) * 4)
         if self.distortion_model == "equidistant":

@@ -30,8 +30,6 @@ class SceneCamera:
         rows, cols = np.mgrid[: camera.height, : camera.width]
         pixels = np.stack([cols, rows], axis=-1).reshape(-1, 2).astype(float)
         self._rays = camera.rays(pixels).reshape(camera.height, camera.width, 3)
-        above = np.asarray(scene.surface.pixels, np.float32) - np.asarray(scene.terrain.pixels, np.float32)
-        self._tallest_m = float(above.max())
 
     def render(self, position_m: Vector, enu_from_body: Vector) -> Image:
         """RGB [H, W, 3] seen from a position [3] (east, north, altitude) with a body (FLU) to ENU rotation [3, 3].
@@ -56,7 +54,7 @@ class SceneCamera:
                 break
         if position_m[2] - altitude.max() < 1.0:
             raise SimulationError(f"camera at {position_m[2]:.1f} m, ground at {altitude.max():.1f} m: not above it")
-        if self._tallest_m > 0.1:
+        if self.scene.tallest_m > 0.1:
             altitude = self._first_hit(bundle, altitude)
         plane = position_m[:2] + slopes * (position_m[2] - altitude)[..., None]
         return np.concatenate([plane, altitude[..., None]], axis=-1)
@@ -65,10 +63,10 @@ class SceneCamera:
         """Altitude [H, W] at which each ray first meets the surface, going down through layers above the terrain."""
         hit: Field = ground_m.copy()
         floor: Field = ground_m.copy()
-        step_m = np.float32(self._tallest_m / self._layers)
+        step_m = np.float32(self.scene.tallest_m / self._layers)
         open_rays = np.ones(ground_m.shape, bool)
         before = np.full(ground_m.shape, 1e6, np.float32)
-        for above in np.linspace(self._tallest_m, 0.0, self._layers + 1, dtype=np.float32):
+        for above in np.linspace(self.scene.tallest_m, 0.0, self._layers + 1, dtype=np.float32):
             level = ground_m + above
             clearance = level - bundle.height(self.scene.surface, level)
             meets = open_rays & (clearance <= 0.0)

@@ -53,12 +53,14 @@ class Canvas:
 
     `material` [S, S] uint16 indexes `materials`; `height_m` is above the terrain; `detail` is added to the brightness.
     `building` [S, S] uint16 tells whose roof lies there: 0 is none, k is `buildings[k - 1]`.
+    `stalls` are the middles [2] of parking stalls and the direction [2] in which a car stands there.
     """
 
     size_m: float
     gsd_m: float
     materials: list[Material] = field(default_factory=list)
     buildings: list[Building] = field(default_factory=list)
+    stalls: list[tuple[Points, Points]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         side = round(self.size_m / self.gsd_m)

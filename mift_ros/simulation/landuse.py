@@ -12,6 +12,7 @@ from mift_ros.simulation.canvas import Canvas
 from mift_ros.simulation.country import plant_forest, plant_groups, plant_hedge, plant_orchard, sow
 from mift_ros.simulation.layout import Block
 from mift_ros.simulation.materials import ASPHALT, CONCRETE, GRASS, LAWN, MEADOW, Pair
+from mift_ros.simulation.terraces import build_terraces, lay_car_park, plant_islands
 from mift_ros.simulation.trees import Nursery
 from mift_ros.simulation.urban import build_flats, build_halls, build_houses, lay_park, plant_park
 
@@ -45,6 +46,8 @@ ORCHARD = LandUse(MEADOW, _nothing, plant_orchard)
 PASTURE = LandUse(MEADOW, _nothing, plant_groups)
 
 CAMPUS = LandUse(LAWN, _nothing, build_campus)
+TERRACES = LandUse(CONCRETE, _nothing, build_terraces)
+CAR_PARK = LandUse(ASPHALT, lay_car_park, plant_islands)
 
 
 class Character(NamedTuple):
@@ -64,6 +67,26 @@ UNIVERSITY = Character(
     centre=((CAMPUS, 0.62), (FLATS, 0.08), (HALLS, 0.05), (YARDS, 0.09), (PARK, 0.16)),
     suburb=((CAMPUS, 0.38), (HOUSES, 0.26), (FLATS, 0.12), (HALLS, 0.06), (YARDS, 0.06), (PARK, 0.12)),
     country=((FIELD, 0.4), (FOREST, 0.2), (HOUSES, 0.2), (PASTURE, 0.12), (HALLS, 0.08)),
+)
+CITY = Character(
+    centre=((TERRACES, 0.6), (FLATS, 0.08), (YARDS, 0.08), (CAR_PARK, 0.1), (PARK, 0.14)),
+    suburb=((TERRACES, 0.34), (HOUSES, 0.22), (FLATS, 0.12), (HALLS, 0.1), (CAR_PARK, 0.08), (PARK, 0.14)),
+    country=((HOUSES, 0.3), (HALLS, 0.2), (CAR_PARK, 0.1), (FIELD, 0.25), (FOREST, 0.15)),
+)
+INDUSTRY = Character(
+    centre=((HALLS, 0.4), (YARDS, 0.3), (CAR_PARK, 0.2), (PASTURE, 0.1)),
+    suburb=((HALLS, 0.35), (YARDS, 0.25), (CAR_PARK, 0.15), (FLATS, 0.1), (PASTURE, 0.15)),
+    country=((HALLS, 0.3), (YARDS, 0.15), (FIELD, 0.3), (FOREST, 0.1), (PASTURE, 0.15)),
+)
+FARMLAND = Character(
+    centre=((HOUSES, 0.6), (HALLS, 0.2), (ORCHARD, 0.2)),
+    suburb=((HOUSES, 0.35), (HALLS, 0.1), (PASTURE, 0.2), (ORCHARD, 0.15), (FIELD, 0.2)),
+    country=((FIELD, 0.45), (PASTURE, 0.25), (FOREST, 0.18), (ORCHARD, 0.12)),
+)
+WOODLAND = Character(
+    centre=((HOUSES, 0.5), (PASTURE, 0.3), (FOREST, 0.2)),
+    suburb=((FOREST, 0.35), (PASTURE, 0.35), (HOUSES, 0.15), (FIELD, 0.15)),
+    country=((FOREST, 0.45), (PASTURE, 0.35), (FIELD, 0.2)),
 )
 
 

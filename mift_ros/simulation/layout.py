@@ -48,6 +48,22 @@ class Bend:
         return np.asarray(points + (np.sin(phase) * self.amplitudes).sum(axis=1))
 
 
+class Plan(NamedTuple):
+    """What a town is like before chance has a part in it.
+
+    reach: of its built-up part, share of the town's side; block_m2: area of blocks outside it and in its middle;
+    turn_rad: standard deviation by which a road misses the right angle.
+    """
+
+    reach: float = 0.33
+    block_m2: tuple[float, float] = (45000.0, 9000.0)
+    turn_rad: float = 0.16
+
+
+MARKET_TOWN = Plan()
+"""Built-up in the middle, open land around."""
+
+
 @dataclass(frozen=True)
 class Layout:
     """The plan of a town."""
@@ -67,7 +83,7 @@ def densify(points: Points, step_m: float, closed: bool) -> Points:
     return dense[:-1] if closed else dense
 
 
-def plan_town(rng: np.random.Generator, size_m: float) -> Layout:
+def plan_town(rng: np.random.Generator, size_m: float, plan: Plan = MARKET_TOWN) -> Layout:
     """Plan a town whose built-up part lies around a random point near the middle."""
     margin = 0.15 * size_m
     low, high = -margin, size_m + margin
@@ -76,7 +92,7 @@ def plan_town(rng: np.random.Generator, size_m: float) -> Layout:
     bend = Bend.random(rng, size_m)
     roads: list[Road] = []
     blocks: list[Block] = []
-    _split(rng, square, 0, centre, 0.33 * size_m, bend, roads, blocks)
+    _Splitter(rng, plan, centre, plan.reach * size_m, bend, roads, blocks).split(square, 0)
     river, width = _river(rng, size_m)
     return Layout(roads, blocks, river, width)
 
@@ -85,24 +101,32 @@ def _density(point: Points, centre: Points, reach_m: float) -> float:
     return float(np.exp(-0.5 * (np.linalg.norm(point - centre) / reach_m) ** 2))
 
 
-def _split(
-    rng: np.random.Generator, polygon: Points, depth: int, centre: Points, reach_m: float, bend: Bend,
-    roads: list[Road], blocks: list[Block],
-) -> None:  # fmt: skip
-    """Split a convex polygon across its longer axis until its area suits the density of the place."""
-    middle = polygon.mean(axis=0)
-    density = float(np.clip(_density(middle, centre, reach_m) * rng.uniform(0.75, 1.25), 0, 1))
-    if _area(polygon) < rng.uniform(0.7, 1.4) * np.interp(density, [0.15, 0.75], [45000.0, 9000.0]):
-        blocks.append(Block(bend(densify(polygon, 8.0, closed=True)), bend(polygon), density))
-        return
-    axis = np.linalg.eigh(np.cov(polygon.T))[1][:, -1]
-    turn = rng.normal(0.0, 0.16)
-    normal = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ axis
-    through = middle + axis * rng.normal(0.0, 0.09) * np.sqrt(_area(polygon))
-    first, second, cut = _cut(polygon, through, normal)
-    roads.append(Road(bend(densify(cut, 8.0, closed=False)), depth))
-    for part in (first, second):
-        _split(rng, part, depth + 1, centre, reach_m, bend, roads, blocks)
+class _Splitter(NamedTuple):
+    """Splits the town into blocks, and notes the roads between them."""
+
+    rng: np.random.Generator
+    plan: Plan
+    centre: Points
+    reach_m: float
+    bend: Bend
+    roads: list[Road]
+    blocks: list[Block]
+
+    def split(self, polygon: Points, depth: int) -> None:
+        """Split a convex polygon across its longer axis until its area suits the density of the place."""
+        rng, bend, middle = self.rng, self.bend, polygon.mean(axis=0)
+        density = float(np.clip(_density(middle, self.centre, self.reach_m) * rng.uniform(0.75, 1.25), 0, 1))
+        if _area(polygon) < rng.uniform(0.7, 1.4) * np.interp(density, [0.15, 0.75], self.plan.block_m2):
+            self.blocks.append(Block(bend(densify(polygon, 8.0, closed=True)), bend(polygon), density))
+            return
+        axis = np.linalg.eigh(np.cov(polygon.T))[1][:, -1]
+        turn = rng.normal(0.0, self.plan.turn_rad)
+        normal = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ axis
+        through = middle + axis * rng.normal(0.0, 0.09) * np.sqrt(_area(polygon))
+        first, second, cut = _cut(polygon, through, normal)
+        self.roads.append(Road(bend(densify(cut, 8.0, closed=False)), depth))
+        for part in (first, second):
+            self.split(part, depth + 1)
 
 
 def _cut(polygon: Points, through: Points, normal: Points) -> tuple[Points, Points, Points]:

@@ -12,6 +12,8 @@ from mift_ros.simulation.materials import ASPHALT, BANK, CARS, MARKING, PAVEMENT
 
 MAIN_RANK = 2
 """Roads up to this rank are wide, have a centre line and cross the river."""
+TAKEN = 0.6
+"""Share of the parking stalls with a car."""
 
 
 def paint_river(canvas: Canvas, layout: Layout, rng: np.random.Generator) -> None:
@@ -48,7 +50,7 @@ def _main_road(canvas: Canvas, road: Road, rng: np.random.Generator) -> None:
 
 
 def park_cars(canvas: Canvas, roads: list[Road], rng: np.random.Generator) -> npt.NDArray[np.uint16]:
-    """A copy of the materials with cars along the roads; every call draws other cars."""
+    """A copy of the materials with cars along the roads and in stalls; every call draws other cars."""
     material: npt.NDArray[np.uint16] = canvas.material.copy()
     stock = [canvas.add(varied(rng, Kind.CAR, (colour, colour), 6.0, 3.0)) for colour in CARS]
     for road in roads:
@@ -56,6 +58,9 @@ def park_cars(canvas: Canvas, roads: list[Road], rng: np.random.Generator) -> np
         for point, along in _stops(road.line, gaps):
             side = rng.choice([-1.0, 1.0]) * (2.4 if road.rank > MAIN_RANK else 2.0 + 1.5 * rng.random())
             _car(canvas, material, point + side * np.array([-along[1], along[0]]), along, int(rng.choice(stock)))
+    for middle, along in canvas.stalls:
+        if rng.random() < TAKEN and canvas.kind_at(middle[None])[0] in (Kind.GROUND, Kind.PAVED):
+            _paint_car(canvas, material, middle + rng.normal(0, 0.2, 2), along, int(rng.choice(stock)))
     return material
 
 
@@ -71,8 +76,11 @@ def _stops(line: Points, at_m: Points) -> list[tuple[Points, Points]]:
 
 
 def _car(canvas: Canvas, material: npt.NDArray[np.uint16], centre: Points, along: Points, index: int) -> None:
-    if canvas.kind_at(centre[None])[0] != Kind.ROAD:
-        return
+    if canvas.kind_at(centre[None])[0] == Kind.ROAD:
+        _paint_car(canvas, material, centre, along, index)
+
+
+def _paint_car(canvas: Canvas, material: npt.NDArray[np.uint16], centre: Points, along: Points, index: int) -> None:
     across = np.array([-along[1], along[0]])
     corners = np.array([centre + 2.2 * s * along + 0.9 * t * across for s, t in ((-1, -1), (1, -1), (1, 1), (-1, 1))])
     cv2.fillPoly(material, [np.round(canvas.pixels(corners) * 16).astype(np.int32)], index, shift=4)

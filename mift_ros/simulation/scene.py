@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias
 
@@ -53,6 +54,11 @@ class Scene:
     look: Raster
     surface: Raster
     terrain: Raster
+
+    @cached_property
+    def tallest_m(self) -> float:
+        """Height above ground of the tallest building or tree."""
+        return float((np.asarray(self.surface.pixels, np.float32) - np.asarray(self.terrain.pixels, np.float32)).max())
 
     @property
     def extent_m(self) -> tuple[float, float, float, float]:

@@ -12,7 +12,7 @@ from mift_ros.errors import SimulationError
 from mift_ros.simulation.buildings import Building
 from mift_ros.simulation.canvas import Canvas, Kind
 from mift_ros.simulation.landuse import TOWN, Character, choose_use
-from mift_ros.simulation.layout import Layout, plan_town
+from mift_ros.simulation.layout import MARKET_TOWN, Layout, Plan, plan_town
 from mift_ros.simulation.lighting import STRIP, Sun, illumination
 from mift_ros.simulation.materials import GRASS, varied
 from mift_ros.simulation.noise import Field, fractal_noise, smooth_noise
@@ -25,8 +25,6 @@ MAP_SUN = Sun(azimuth_deg=145.0, elevation_deg=52.0)
 CAMERA_SUN = Sun(azimuth_deg=236.0, elevation_deg=37.0, direct=0.56, ambient=0.48)
 RELIEF_M = 14.0
 """Standard deviation of the terrain."""
-
-
 DETAIL = (1.0, 0.55)
 """Strength of crop rows and roof courses in either look."""
 
@@ -52,9 +50,11 @@ class World:
 
 def make_town(
     seed: int = 0, size_m: float = 1200.0, gsd_m: float = 0.3, character: Character = TOWN,
-    suns: tuple[Sun, Sun] = (MAP_SUN, CAMERA_SUN),
+    suns: tuple[Sun, Sun] = (MAP_SUN, CAMERA_SUN), plan: Plan = MARKET_TOWN, relief_m: float = RELIEF_M,
 ) -> World:  # fmt: skip
     """Make a town under the suns of its two looks; the same arguments give the same town.
+
+    relief_m: standard deviation of its terrain.
 
     Raises:
         SimulationError: a size or resolution that gives no usable raster.
@@ -63,10 +63,10 @@ def make_town(
         raise SimulationError(f"no town of {size_m:g} m at {gsd_m:g} m per pixel: 200 to 4000 m, at most 12000 pixels")
     rng = np.random.default_rng(seed)
     canvas = Canvas(size_m, gsd_m)
-    layout = plan_town(rng, size_m)
+    layout = plan_town(rng, size_m, plan)
     _paint(canvas, layout, character, rng)
     shape = canvas.height_m.shape
-    terrain = 100.0 + RELIEF_M * fractal_noise(rng, shape, 0.55 * size_m / gsd_m, 5, 0.42)
+    terrain = 100.0 + relief_m * fractal_noise(rng, shape, 0.55 * size_m / gsd_m, 5, 0.42)
     surface = (terrain + canvas.height_m).astype(np.float32)
     soil = fractal_noise(rng, shape, 60.0 / gsd_m, 6, 0.75)
     looks = [_look(canvas, layout, surface, soil, sun, which, rng) for which, sun in enumerate(suns)]

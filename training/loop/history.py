@@ -24,9 +24,11 @@ COLUMNS = (
     "ap",
     "satellite_recall_1",
     "satellite_ap",
+    "rendered_recall_1",
+    "rendered_recall_5",
 )
 """learning_rate: of the heads; data_wait: share of the step's time spent waiting for its batch; recall and ap: of drone
-queries, and of satellite queries."""
+queries, and of satellite queries; rendered: of drone queries of rendered worlds."""
 
 
 class History:

@@ -12,6 +12,7 @@ RECALL_CURVES = {
     "recall_1": "recall@1, held out",
     "recall_5": "recall@5, held out",
     "satellite_recall_1": "recall@1 of satellite queries",
+    "rendered_recall_1": "recall@1, held-out rendered worlds",
 }
 
 

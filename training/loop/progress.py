@@ -15,6 +15,8 @@ NAMES = {
     "ap": "AP",
     "satellite_recall_1": "satellite queries: recall@1",
     "satellite_ap": "AP",
+    "rendered_recall_1": "rendered worlds: recall@1",
+    "rendered_recall_5": "recall@5",
 }
 """What columns of the log are called."""
 LINE_EVERY_STEPS = 20

@@ -41,19 +41,22 @@ def open_training_data(recipe: Recipe, root: Path, size: int, share: Share) -> T
 
 
 def _orthophotos(recipe: Recipe, spec: OrthophotosSpec, root: Path, size: int, share: Share) -> TrainingData:
-    from training.data.orthophotos.batches import OrthophotoBatches, held_out_pairs
+    from training.data.orthophotos.batches import OrthophotoBatches, held_out_pairs, held_out_rendered
     from training.data.orthophotos.imagery import load_imagery
+    from training.data.pairs.ground import load_worlds
     from training.evaluation.held_out import evaluate_pairs
 
     images = load_imagery(root, spec.sources, spec.views.finest_gsd_m)
-    source = OrthophotoBatches(images, recipe, size, share)
-    gallery, queries = held_out_pairs(images, recipe, size)
+    worlds = load_worlds(root, spec.sources)
+    source = OrthophotoBatches([*images, *worlds], recipe, size, share)
+    kept = {"": held_out_pairs(images, recipe, size), "rendered_": held_out_rendered(worlds, recipe, size)}
+    kept = {kind: pairs for kind, pairs in kept.items() if len(pairs[0]) > 1}
 
     def evaluate(network: Network) -> dict[str, float]:
-        retrieval = evaluate_pairs(network, gallery, queries)
-        return {"recall_1": retrieval.recall_at(1), "recall_5": retrieval.recall_at(5)}
+        found = {kind: evaluate_pairs(network, gallery, queries) for kind, (gallery, queries) in kept.items()}
+        return {f"{kind}recall_{k}": found[kind].recall_at(k) for kind in found for k in (1, 5)}
 
-    return TrainingData(source, evaluate if len(gallery) > 1 else None)
+    return TrainingData(source, evaluate if "" in kept else None)
 
 
 def _multiview(recipe: Recipe, root: Path, size: int, share: Share) -> TrainingData:

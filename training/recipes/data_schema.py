@@ -4,22 +4,27 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass, field, fields
+from typing import NamedTuple
 
 
 @dataclass(frozen=True)
 class SourceSpec:
     """One kind of imagery.
 
-    images: glob below the data folder; share: part of each batch; gsd_m: metres per pixel where the files carry none;
-    hold_out_every: every n-th image is kept for evaluation (1: all, 0: none); overlapping: its images may show the
-    same ground, so a batch takes places of one of them at most.
+    images: glob below the data folder, or pairs: glob of shards that `mift train data pairs` rendered; share: part of
+    each batch; gsd_m: metres per pixel where the files carry none; hold_out_every: every n-th image or shard is kept
+    for evaluation (1: all, 0: none); overlapping: its images may show the same ground, so a batch takes places of one
+    of them at most; appearance, geometry: factors of the changes between the two views, for pairs that differ already.
     """
 
-    images: str
+    images: str = ""
     share: float = 1.0
     gsd_m: float = 0.0
     hold_out_every: int = 0
     overlapping: bool = False
+    pairs: str = ""
+    appearance: float = 1.0
+    geometry: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,10 @@ class GeometrySpec:
     scale: float = 0.15
     tilt: float = 0.12
     relief_px: float = 2.0
+
+    def softened(self, factor: float) -> GeometrySpec:
+        """All limits times factor."""
+        return GeometrySpec(**{f.name: factor * getattr(self, f.name) for f in fields(self)})
 
 
 @dataclass(frozen=True)
@@ -59,6 +68,14 @@ class AppearanceSpec:
     def softened(self, factor: float) -> AppearanceSpec:
         """Strength and all probabilities times factor."""
         return AppearanceSpec(**{f.name: factor * getattr(self, f.name) for f in fields(self)})
+
+
+class Changes(NamedTuple):
+    """What is done to the two views of a place."""
+
+    map: AppearanceSpec
+    drone: AppearanceSpec
+    geometry: GeometrySpec
 
 
 @dataclass(frozen=True)
@@ -90,6 +107,12 @@ class OrthophotosSpec:
 
     sources: tuple[SourceSpec, ...]
     views: ViewsSpec = field(default_factory=ViewsSpec)
+
+    def changes(self, group: int, factor: float = 1.0) -> Changes:
+        """Of the places of a source, its number given, those of appearance at a factor of their strength."""
+        source, views = self.sources[group], self.views
+        map_, drone = (look.softened(factor * source.appearance) for look in (views.map, views.drone))
+        return Changes(map_, drone, views.geometry.softened(source.geometry))
 
 
 @dataclass(frozen=True)

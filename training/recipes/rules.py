@@ -76,7 +76,15 @@ def _orthophoto_rules(data: OrthophotosSpec) -> Rules:
     views = data.views
     return (
         (bool(data.sources), "data.orthophotos.sources: give at least one"),
+        (
+            all(bool(source.images) != bool(source.pairs) for source in data.sources),
+            "data.orthophotos.sources: give each images or pairs",
+        ),
         (all(source.share >= 0 for source in data.sources), "data.orthophotos.sources: a share is not negative"),
+        (
+            all(0 <= factor <= 1 for source in data.sources for factor in (source.appearance, source.geometry)),
+            "data.orthophotos.sources: appearance and geometry are factors from 0 to 1",
+        ),
         (0 < views.side_m[0] <= views.side_m[1], "data.orthophotos.views.side_m: 0 < smallest <= largest"),
         (views.finest_gsd_m > 0, "data.orthophotos.views.finest_gsd_m: above 0"),
         (0 <= views.gentle_start <= 1, "data.orthophotos.views.gentle_start: from 0 to 1"),

@@ -11,8 +11,9 @@ import torch
 
 from training.data.batch import Batch, Share
 from training.data.orthophotos.imagery import Imagery
-from training.data.orthophotos.places import Place, PlaceSampler, grid_places
-from training.data.orthophotos.views import drone_view, map_view
+from training.data.orthophotos.places import Ground, Place, PlaceSampler, grid_places
+from training.data.orthophotos.views import both_views
+from training.data.pairs.ground import RenderedWorld
 from training.recipes.schema import Recipe
 
 Pairs = tuple[torch.Tensor, torch.Tensor]
@@ -25,7 +26,7 @@ class OrthophotoBatches:
     classes = 0
     epoch_steps = 0
 
-    def __init__(self, images: Sequence[Imagery], recipe: Recipe, size: int, share: Share) -> None:
+    def __init__(self, images: Sequence[Ground], recipe: Recipe, size: int, share: Share) -> None:
         """images: all of the recipe's; held-out ones are left out here. size: input side of the network."""
         self._images = [image for image in images if not image.held_out]
         self._batch = recipe.batch
@@ -36,7 +37,7 @@ class OrthophotoBatches:
         spec = recipe.data.orthophotos
         shares = [source.share for source in spec.sources]
         self._places = PlaceSampler(self._images, shares, spec.views.side_m, spec.views.least_px)
-        self._views = spec.views
+        self._spec = spec
 
     def mine(self, neighbours: npt.NDArray[np.int64]) -> None:
         """Recipes of orthophotos have no hard negatives."""
@@ -60,24 +61,34 @@ class OrthophotoBatches:
         NumPy pads a seed with zeros: the places' [seed, step] is [seed, step, 0], which rows keep off.
         """
         rng = np.random.default_rng([self._seed, step, 1 + row])
-        views, image = self._views, self._images[place.image]
-        factor = views.factor_at(step)
-        satellite = map_view(image, place, views.map.softened(factor), self._size, rng)
-        return satellite, drone_view(image, place, views.geometry, views.drone.softened(factor), self._size, rng)
+        ground = self._images[place.image]
+        changes = self._spec.changes(ground.group, self._spec.views.factor_at(step))
+        return both_views(ground, place, changes, self._size, rng)
 
 
 def held_out_pairs(images: Sequence[Imagery], recipe: Recipe, size: int) -> Pairs:
     """The fixed evaluation pairs: a seeded choice among the grid tiles of all held-out images."""
     held_out = [image for image in images if image.held_out]
     assert recipe.data.orthophotos is not None
-    spec, views = recipe.evaluation, recipe.data.orthophotos.views
-    places = grid_places(held_out, spec.side_m, views.least_px)
+    least_px = recipe.data.orthophotos.views.least_px
+    return _fixed_pairs(held_out, grid_places(held_out, recipe.evaluation.side_m, least_px), recipe, size)
+
+
+def held_out_rendered(worlds: Sequence[RenderedWorld], recipe: Recipe, size: int) -> Pairs:
+    """The same of the worlds held out: a seeded choice among those of their pairs that do not overlap."""
+    held_out = [world for world in worlds if world.held_out]
+    places = [place for index, world in enumerate(held_out) for place in world.apart(index)]
+    return _fixed_pairs(held_out, places, recipe, size)
+
+
+def _fixed_pairs(grounds: Sequence[Ground], places: Sequence[Place], recipe: Recipe, size: int) -> Pairs:
+    assert recipe.data.orthophotos is not None
+    spec = recipe.evaluation
     order = np.random.default_rng(spec.seed).permutation(len(places))[: spec.places]
     maps = np.empty((len(order), size, size, 3), np.uint8)
     drones = np.empty_like(maps)
     for row, index in enumerate(order.tolist()):
-        place, rng = places[index], np.random.default_rng([spec.seed, index])
-        image = held_out[place.image]
-        maps[row] = map_view(image, place, views.map, size, rng)
-        drones[row] = drone_view(image, place, views.geometry, views.drone, size, rng)
+        ground, rng = grounds[places[index].image], np.random.default_rng([spec.seed, index])
+        changes = recipe.data.orthophotos.changes(ground.group)
+        maps[row], drones[row] = both_views(ground, places[index], changes, size, rng)
     return torch.from_numpy(maps), torch.from_numpy(drones)

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.errors import TrainingError
+from training.data.orthophotos.places import Place, Sides
 
 if TYPE_CHECKING:
     from rasterio.io import DatasetReader
@@ -47,6 +48,31 @@ class Imagery:
         height, width = self.pyramid[0].shape[:2]
         return width * self.gsd_m, height * self.gsd_m
 
+    def smallest_m(self, side_m: tuple[float, float], least_px: float) -> float:
+        """Side of its smallest places."""
+        return max(side_m[0], least_px * self.gsd_m)
+
+    def weight(self, side_m: tuple[float, float], least_px: float) -> float:
+        """The square root of its area; 0 where no place fits."""
+        width_m, height_m = self.size_m
+        fits = min(width_m, height_m) >= self.smallest_m(side_m, least_px)
+        return math.sqrt(width_m * height_m) if fits else 0.0
+
+    def draw(self, index: int, side_m: tuple[float, float], least_px: float, rng: np.random.Generator) -> Place | None:
+        """A random square, turned and mirrored at random; None where it has no data."""
+        width_m, height_m = self.size_m
+        smallest_m = self.smallest_m(side_m, least_px)
+        largest_m = max(min(side_m[1], width_m, height_m), smallest_m)
+        side = float(np.exp(rng.uniform(math.log(smallest_m), math.log(largest_m))))
+        x_m = float(rng.uniform(side / 2, width_m - side / 2))
+        y_m = float(rng.uniform(side / 2, height_m - side / 2))
+        turn_rad, mirrored = float(rng.uniform(-math.pi, math.pi)), bool(rng.random() < 0.5)
+        return Place(index, x_m, y_m, side, turn_rad, mirrored) if self.is_valid(x_m, y_m, side / 2) else None
+
+    def sides(self, place: Place) -> Sides:
+        """Both views show the one image."""
+        return Sides(self, self, place)
+
     def is_valid(self, x_m: float, y_m: float, radius_m: float) -> bool:
         """Whether the square of half-side radius_m around (x_m, y_m) shows ground everywhere."""
         cell_m = self.gsd_m * MASK_STEP_PX
@@ -56,7 +82,7 @@ class Imagery:
 
 
 def load_imagery(root: Path, sources: tuple[SourceSpec, ...], finest_gsd_m: float) -> list[Imagery]:
-    """Every image of the recipe's sources, read no finer than finest_gsd_m.
+    """Every image of the recipe's sources that have images, read no finer than finest_gsd_m.
 
     Raises TrainingError for a missing or empty folder, a pattern without images and an image that cannot be read.
     """
@@ -64,6 +90,8 @@ def load_imagery(root: Path, sources: tuple[SourceSpec, ...], finest_gsd_m: floa
         raise TrainingError(f"{root}: no such data folder; give the folder of the training images with --data")
     images: list[Imagery] = []
     for group, source in enumerate(sources):
+        if not source.images:
+            continue
         paths = sorted(root.glob(source.images))
         if not paths:
             raise TrainingError(f"{root}: no image matches '{source.images}'; correct --data or the recipe's sources")

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import numpy as np
 
 from mift_ros.errors import TrainingError
-from training.data.orthophotos.imagery import Imagery
+
+if TYPE_CHECKING:
+    from training.data.orthophotos.imagery import Imagery
 
 REACH = 0.75
 """Half-diagonal of a tile, with a little room for the shift between its two views, as a share of its side."""
@@ -18,7 +21,10 @@ TRIES_PER_PLACE = 200
 
 @dataclass(frozen=True)
 class Place:
-    """A square of ground: centre in metres from the image's upper left corner, side, turn and mirror of its frame."""
+    """A square of ground: centre in metres from the image's upper left corner, side, turn and mirror of its frame.
+
+    In a world of rendered pairs `pair` is the one that it is cut from, and x and y count from the world's middle.
+    """
 
     image: int
     x_m: float
@@ -26,20 +32,63 @@ class Place:
     side_m: float
     turn_rad: float
     mirrored: bool
+    pair: int = 0
 
 
-def overlap(a: Place, b: Place, images: Sequence[Imagery]) -> bool:
+class Sides(NamedTuple):
+    """The images that the two views are taken from, and the place in them: one image twice, or a rendered pair."""
+
+    map: Imagery
+    drone: Imagery
+    place: Place
+
+
+class Ground(Protocol):
+    """Where places are: one image, or a world of rendered pairs. Grounds of one domain may show the same ground."""
+
+    @property
+    def name(self) -> str:
+        """File, below the data folder."""
+
+    @property
+    def group(self) -> int:
+        """Number of the recipe's source."""
+
+    @property
+    def domain(self) -> str:
+        """Its own name, where it shows ground that no other shows."""
+
+    @property
+    def held_out(self) -> bool:
+        """Whether it is kept for evaluation."""
+
+    def weight(self, side_m: tuple[float, float], least_px: float) -> float:
+        """How often it is drawn beside others of its group; 0 where no place fits."""
+
+    def draw(self, index: int, side_m: tuple[float, float], least_px: float, rng: np.random.Generator) -> Place | None:
+        """A random place in it, Place.image being index; None where there happens to be none."""
+
+    def sides(self, place: Place) -> Sides:
+        """What the views of one of its places are taken from."""
+
+
+def overlap(a: Place, b: Place, images: Sequence[Ground]) -> bool:
     """Whether the two places may show the same ground; images of one domain always may."""
     if a.image != b.image:
         return images[a.image].domain == images[b.image].domain
+    return near(a, b)
+
+
+def near(a: Place, b: Place) -> bool:
+    """Whether two places of one ground may have some of it in common."""
     return math.hypot(a.x_m - b.x_m, a.y_m - b.y_m) < REACH * (a.side_m + b.side_m)
 
 
 class PlaceSampler:
-    """Draws places: a source by its share, an image of it by the square root of its area, then a square inside it."""
+    """Draws places: a source by its share, a ground of it by its weight, then a square inside it."""
 
     def __init__(
-        self, images: Sequence[Imagery], shares: Sequence[float], side_m: tuple[float, float], least_px: float
+        self, images: Sequence[Ground], shares: Sequence[float], side_m: tuple[float, float], least_px: float
     ) -> None:
         """shares: one per source group; side_m: range of the sides; least_px: fewest source pixels along a side.
 
@@ -68,25 +117,12 @@ class PlaceSampler:
                     return places
         raise TrainingError(f"the imagery has no room for {count} distinct places a batch; lower batch.classes")
 
-    def _smallest_m(self, image: Imagery) -> float:
-        return max(self._side_m[0], self._least_px * image.gsd_m)
-
-    def _weight(self, image: Imagery, shares: Sequence[float]) -> float:
-        width_m, height_m = image.size_m
-        fits = min(width_m, height_m) >= self._smallest_m(image)
-        return math.sqrt(width_m * height_m) if fits and shares[image.group] > 0 else 0.0
+    def _weight(self, image: Ground, shares: Sequence[float]) -> float:
+        return image.weight(self._side_m, self._least_px) if shares[image.group] > 0 else 0.0
 
     def _draw(self, rng: np.random.Generator) -> Place | None:
         index = min(int(np.searchsorted(self._cumulative, rng.random())), len(self._images) - 1)
-        image = self._images[index]
-        width_m, height_m = image.size_m
-        smallest_m = self._smallest_m(image)
-        largest_m = max(min(self._side_m[1], width_m, height_m), smallest_m)
-        side_m = float(np.exp(rng.uniform(math.log(smallest_m), math.log(largest_m))))
-        x_m = float(rng.uniform(side_m / 2, width_m - side_m / 2))
-        y_m = float(rng.uniform(side_m / 2, height_m - side_m / 2))
-        turn_rad, mirrored = float(rng.uniform(-math.pi, math.pi)), bool(rng.random() < 0.5)
-        return Place(index, x_m, y_m, side_m, turn_rad, mirrored) if image.is_valid(x_m, y_m, side_m / 2) else None
+        return self._images[index].draw(index, self._side_m, self._least_px, rng)
 
 
 def grid_places(images: Sequence[Imagery], side_m: float, least_px: float) -> list[Place]:

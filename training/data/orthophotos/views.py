@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from training.data.orthophotos import clutter, colour, sensor
 from training.data.orthophotos.imagery import Imagery
-from training.data.orthophotos.places import Place
+from training.data.orthophotos.places import Ground, Place
 from training.data.orthophotos.warp import Distortion, relief, render
-from training.recipes.data_schema import AppearanceSpec, GeometrySpec
+from training.recipes.data_schema import AppearanceSpec, Changes, GeometrySpec
 
 Floats = npt.NDArray[np.float32]
 Change = Callable[[Floats, np.random.Generator, float], Floats]
@@ -19,6 +19,15 @@ Change = Callable[[Floats, np.random.Generator, float], Floats]
 RANDOM_GREY_SHARE = 0.3
 BLUR_SHARE = 0.5
 """Of the views whose saturation or focus changes: how many become grey, how many blurred rather than sharpened."""
+
+
+def both_views(
+    ground: Ground, place: Place, changes: Changes, size: int, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+    """The place as a map tile and as seen from a drone."""
+    sides = ground.sides(place)
+    satellite = map_view(sides.map, sides.place, changes.map, size, rng)
+    return satellite, drone_view(sides.drone, sides.place, changes.geometry, changes.drone, size, rng)
 
 
 def map_view(

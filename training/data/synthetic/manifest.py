@@ -5,10 +5,9 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mift_ros.errors import TrainingError
-from training.data.synthetic.spec import SetSpec
 from training.files import replacing
 
 SET_FILE, POSITIONS_FILE = "set.json", "positions.csv"
@@ -26,13 +25,13 @@ class Position(NamedTuple):
 COLUMNS = ("split", "class", "latitude_deg", "longitude_deg")
 
 
-def claim(root: Path, spec: SetSpec) -> None:
+def claim(root: Path, manifest: dict[str, Any]) -> None:
     """Write set.json into an empty or new folder, or see that the folder holds this very set.
 
     Raises:
         TrainingError: the folder holds something else, or cannot be written.
     """
-    path, manifest = root / SET_FILE, spec.manifest()
+    path = root / SET_FILE
     try:
         root.mkdir(parents=True, exist_ok=True)
         if path.exists():

@@ -32,17 +32,13 @@ APART_M = (45.0, 30.0, 20.0)
 
 @dataclass(frozen=True)
 class Town:
-    """A rendered town; `buildings_m` [N, 3] are east, north and ground altitude of its buildings in the set.
-
-    `tallest_m` is the height above ground of its tallest building or tree.
-    """
+    """A rendered town; `buildings_m` [N, 3] are east, north and ground altitude of its buildings in the set."""
 
     frame: LocalFrame
     satellite: Raster
     scene: Scene
     facades: Facades
     buildings_m: Points
-    tallest_m: float
 
 
 def town_frame(number: int) -> LocalFrame:
@@ -68,9 +64,8 @@ def build_town(spec: SetSpec, planned: PlannedTown) -> Town:
     places = _choose(world, len(planned.classes), rng)
     ground = np.asarray(terrain.sample(places[None, :, 0], places[None, :, 1]), float)[0]
     facades = Facades(world, scene, suns[seen], rng)
-    tallest_m = float((world.surface_m - world.terrain_m).max())
     other = _raster(seasons[1 - seen], gsd_m)
-    return Town(frame, other, scene, facades, np.column_stack([places, ground]), tallest_m)
+    return Town(frame, other, scene, facades, np.column_stack([places, ground]))
 
 
 def _raster(pixels: npt.NDArray[np.uint8] | npt.NDArray[np.float32], gsd_m: float) -> Raster:

@@ -36,7 +36,7 @@ def satellite_view(town: Town, building_m: Vector, size_px: int, rng: np.random.
 def drone_views(town: Town, building_m: Vector, views: int, size_px: int, rng: np.random.Generator) -> Iterator[Image]:
     """Images [S, S, 3] of a flight around a building [3], from the highest to the lowest."""
     scene, camera = town.scene, CameraModel.from_fov(size_px, size_px, FIELD_OF_VIEW_DEG)
-    eye = SceneCamera(scene, camera, max(LEAST_LAYERS, round(town.tallest_m / LAYER_M)), HALVINGS)
+    eye = SceneCamera(scene, camera, max(LEAST_LAYERS, round(scene.tallest_m / LAYER_M)), HALVINGS)
     sensor = Sensor.random(DRONE, rng)
     aim = building_m + np.append(rng.normal(0.0, AIM_M, 2), 0.0)
     for viewpoint in spiral(views, rng.uniform(0.0, 360.0)):
