@@ -59,7 +59,10 @@ def curves(
     with progress_bar("measuring") as progress:
         done = iter(range(1, 1 + len(matchers) * plan.conditions))
         found = measured.run(lambda _: progress(next(done), len(matchers) * plan.conditions))
-    recalls = {"by source, @1, among all": _by_source(measured, sources)}
+    recalls = {
+        "by source, @1, among all": _by_source(measured, sources),
+        "AUROC of what tells a found query, among all": measured.auroc,
+    }
     if two is not None:
         recalls["two sources of one place"] = _two_sources(two, matchers, measured)
     tables = [*map(curve_table, found), *(recall_table(title, rows) for title, rows in recalls.items())]

@@ -193,6 +193,6 @@ def test_the_command_measures_models_and_baseline_in_one_run(
     for curve in found["curves"]:
         assert set(curve["recall"]) == {"w", "orientation correlation"}
         assert all(len(by_k["1"]) == len(curve["x"]) for by_k in curve["recall"].values())
-    assert set(found["recalls"]) == {"by source, @1, among all", "two sources of one place"}
+    assert len(found["recalls"]) == 3 and "two sources of one place" in found["recalls"]
     assert (out / "curves.png").stat().st_size > 10_000
     assert "heading error, deg" in (out / "curves.md").read_text()

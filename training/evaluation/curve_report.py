@@ -32,7 +32,7 @@ def curve_table(curve: Curve) -> Table:
 
 def recall_table(title: str, recalls: Recalls) -> Table:
     """Shares in percent."""
-    table = Table("recall, %", title=title)
+    table = Table("%", title=title)
     for column in next(iter(recalls.values()), {}):
         table.add_column(column, justify="right")
     for method, shares in recalls.items():

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from training.data.orthophotos.imagery import Imagery
 from training.evaluation.conditions import HEADING_ERRORS_DEG, SCALE_ERRORS, SIDES_M, Error, HeldOut, held_out
 from training.evaluation.matchers import Matcher
+from training.evaluation.signals import auroc, signals
 from training.recipes.data_schema import ViewsSpec
 
 Ranks = npt.NDArray[np.int64]
@@ -95,6 +96,8 @@ class Measurement:
         self._last_cpu_s = math.nan
         self.ranks: dict[str, Ranks] = {}
         """Of each method among all tiles, with framing errors as the recipe draws them."""
+        self.auroc: dict[str, dict[str, float]] = {}
+        """Of each method: how well each of training.evaluation.signals tells the queries whose own tile is first."""
         self.cpu_s: dict[str, float] = {}
         """Of each method: processor seconds of one query among `tiles` tiles that it has seen before."""
 
@@ -117,7 +120,10 @@ class Measurement:
         curve = Curve("gallery", "tiles in the gallery", [float(size) for size in sizes], note)
         tiles: dict[int, Pixels] = {}
         for matcher in self._matchers:
-            ranks = self.ranks[matcher.name] = self._ranks(matcher, self._base, AS_DRAWN, self._all, tiles)
+            scores = self._scores(matcher, self._base, AS_DRAWN, self._all, tiles)
+            ranks = self.ranks[matcher.name] = own_ranks(scores)
+            told = signals(scores, np.arange(len(scores)))
+            self.auroc[matcher.name] = {name: auroc(signal, ranks < 1) for name, signal in told.items()}
             curve.add(matcher.name, [partial(recall_among, ranks, self._all, size) for size in sizes])
             step(f"{matcher.name}: gallery")
         return curve
@@ -136,7 +142,7 @@ class Measurement:
         for matcher in self._matchers:
             each, cpu_s = [], []
             for error in errors:
-                ranks = self._ranks(matcher, self._base, error, self.tiles, tiles)
+                ranks = own_ranks(self._scores(matcher, self._base, error, self.tiles, tiles))
                 each.append(partial(recall_among, ranks, self.tiles, self.tiles))
                 cpu_s.append(self._last_cpu_s / self.queries)
                 step(f"{matcher.name}: {name}")
@@ -153,14 +159,16 @@ class Measurement:
         for matcher in self._matchers:
             each = []
             for side, places in self._by_side.items():
-                ranks = self._ranks(matcher, places, AS_DRAWN, counts[side], {})
+                ranks = own_ranks(self._scores(matcher, places, AS_DRAWN, counts[side], {}))
                 each.append(partial(recall_among, ranks, counts[side], common))
                 step(f"{matcher.name}: side")
             curve.add(matcher.name, each)
         return curve
 
-    def _ranks(self, matcher: Matcher, places: HeldOut, error: Error, gallery: int, tiles: dict[int, Pixels]) -> Ranks:
-        """tiles: the gallery already drawn, by the side of its images."""
+    def _scores(
+        self, matcher: Matcher, places: HeldOut, error: Error, gallery: int, tiles: dict[int, Pixels]
+    ) -> npt.NDArray[np.float32]:
+        """Of the queries among the first `gallery` tiles; tiles: those already drawn, by the side of their images."""
         size = matcher.size
         if size not in tiles:
             tiles[size] = places.tiles(gallery, size)
@@ -168,4 +176,4 @@ class Measurement:
         started = time.process_time()
         scores = matcher.scores(queries, tiles[size])
         self._last_cpu_s = time.process_time() - started
-        return own_ranks(scores)
+        return scores
