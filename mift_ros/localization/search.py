@@ -13,10 +13,12 @@ from mift_ros.cache.reader import MapCache
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 
-CHUNK = 1 << 16
-"""Tiles converted from the mapped float16 at a time when the map is too large to be held as float32."""
+BLOCK_BYTES = 1 << 19
+"""Of tiles as float32 that are multiplied at a time: they stay in the processor's second cache."""
 RESIDENT_BYTES = 1 << 30
-"""Largest float32 copy of the embeddings that is kept in memory: NumPy has no fast float16 product."""
+"""Largest copy of the embeddings that is kept in memory, where no page of it can be taken away in flight."""
+CONVERT = getattr(cv2, "convertFp16", None)
+"""OpenCV 4's uses the processor's instruction, at six times the rate of NumPy on x86; OpenCV 5 has none."""
 
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
@@ -26,19 +28,28 @@ class TileSearch:
     """Cosine of queries with all tiles of a map, embeddings [N, D] float16, memory-mapped or not."""
 
     def __init__(self, embeddings: npt.NDArray[np.float16]) -> None:
-        self._mapped = embeddings
-        fits = self._mapped.size * 4 <= RESIDENT_BYTES
-        self._resident = np.asarray(self._mapped, np.float32) if fits else None
+        self._tiles = np.array(embeddings) if embeddings.nbytes <= RESIDENT_BYTES else embeddings
 
     def __call__(self, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Cosine [Q, N] of the queries [Q, D] with every tile."""
-        if self._resident is not None:
-            return np.asarray(queries @ self._resident.T)
-        cosine = np.empty((len(queries), len(self._mapped)), np.float32)
-        for start in range(0, len(self._mapped), CHUNK):
-            part = slice(start, start + CHUNK)
-            cosine[:, part] = queries @ self._mapped[part].astype(np.float32).T
+        """Cosine [Q, N] of the queries [Q, D] with every tile; float16 is read once, and exact as float32."""
+        count, dim = self._tiles.shape
+        columns = np.ascontiguousarray(queries.T)
+        cosine = np.empty((len(queries), count), np.float32)
+        block = np.empty((max(1, BLOCK_BYTES // (4 * dim)), dim), np.float32)
+        for start in range(0, count, len(block)):
+            half = self._tiles[start : start + len(block)]
+            single = _as_float32(half, block[: len(half)])
+            # rows of tiles times columns of queries: the other way round the product repacks every block
+            cosine[:, start : start + len(half)] = (single @ columns).T
         return cosine
+
+
+def _as_float32(half: npt.NDArray[np.float16], out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    if CONVERT is None:
+        np.copyto(out, half)
+    else:
+        CONVERT(half.view(np.int16), out)
+    return out
 
 
 @dataclass(frozen=True)

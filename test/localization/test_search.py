@@ -26,11 +26,28 @@ def test_the_cosine_of_every_query_with_every_tile(embeddings):
     assert np.allclose(found, queries(5) @ embeddings.astype(np.float32).T, atol=1e-6)
 
 
-def test_chunks_and_maps_too_large_for_memory_change_nothing(embeddings, monkeypatch):
-    whole = search.TileSearch(embeddings)(queries(3))
-    monkeypatch.setattr(search, "CHUNK", 77)
-    monkeypatch.setattr(search, "RESIDENT_BYTES", 0)
+@pytest.mark.parametrize("block_bytes", [1, 77 * 32 * 4, 1 << 30])
+@pytest.mark.parametrize("resident_bytes", [0, 1 << 30])
+def test_blocks_and_maps_too_large_for_memory_change_nothing(embeddings, monkeypatch, block_bytes, resident_bytes):
+    whole = queries(3) @ embeddings.astype(np.float32).T
+    monkeypatch.setattr(search, "BLOCK_BYTES", block_bytes)
+    monkeypatch.setattr(search, "RESIDENT_BYTES", resident_bytes)
     assert np.allclose(whole, search.TileSearch(embeddings)(queries(3)), atol=1e-6)
+
+
+@pytest.mark.parametrize("convert", [search.CONVERT, None], ids=["opencv", "numpy"])
+def test_every_finite_float16_is_taken_exactly(monkeypatch, convert):
+    monkeypatch.setattr(search, "CONVERT", convert)
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)].reshape(-1, 1)
+    found = search.TileSearch(halves)(np.ones((1, 1), np.float32))
+    assert np.array_equal(found[0], halves[:, 0].astype(np.float32))
+
+
+def test_a_map_that_is_read_only_is_searched(embeddings, monkeypatch):
+    monkeypatch.setattr(search, "RESIDENT_BYTES", 0)
+    embeddings.flags.writeable = False
+    assert search.TileSearch(embeddings)(queries(1)).shape == (1, 1000)
 
 
 def test_a_tile_is_most_like_itself(embeddings):
