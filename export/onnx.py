@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
-from pathlib import Path
 
 import onnx
 import torch
@@ -73,28 +71,3 @@ def strip_traces(proto: onnx.ModelProto) -> None:
             entry.ClearField("doc_string")
     graph.ClearField("metadata_props")
     graph.ClearField("doc_string")
-
-
-def check_output(path: Path) -> None:
-    """Fail before the work, not after it.
-
-    Raises:
-        ExportError: the folder of `path` does not exist, or `path` is a folder.
-    """
-    if path.is_dir() or not path.parent.is_dir():
-        raise ExportError(f"{path}: give the name of a file in an existing folder")
-
-
-def write(proto: onnx.ModelProto, path: Path) -> None:
-    """Write the model to a temporary name beside `path` and rename it.
-
-    Raises:
-        ExportError: the folder cannot be written to, or the disk is full.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        temporary.write_bytes(proto.SerializeToString())
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise ExportError(f"{path}: cannot be written ({error.strerror})") from error

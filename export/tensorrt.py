@@ -7,23 +7,15 @@ from pathlib import Path
 import onnx
 
 from export.half import to_half
+from export.model_file import QUANTISERS, read_model
 from export.opset17 import to_opset_17
 from export.tensorrt_builder import Request, build_plan
 from export.tensorrt_monitor import Progress
 from mift_ros.errors import ExportError
-from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
+from mift_ros.inference.embedder import PRECISIONS
 from mift_ros.inference.engine_key import EngineKey, Platform, StaleEngineError
 from mift_ros.inference.engines import check_key, read_engine, read_record, sha256_of, write_engine
-from mift_ros.inference.tensorrt_versions import (
-    PRECISIONS,
-    Rules,
-    opset_for,
-    rules,
-    wants_half_graph,
-)
-
-MAX_ONNX_BYTES = 2 << 30
-"""Where one protobuf file ends."""
+from mift_ros.inference.tensorrt_versions import Rules, opset_for, rules, wants_half_graph
 
 
 def why_build(request: Request, platform: Platform) -> str | None:
@@ -60,28 +52,6 @@ def _key(request: Request, platform: Platform) -> EngineKey:
     return EngineKey.of(sha256_of(request.onnx), request.precision, request.batches, platform)
 
 
-def read_model(path: Path) -> tuple[onnx.ModelProto, ModelIdentity]:
-    """An ONNX file and the identity in its metadata.
-
-    Raises:
-        ExportError: no such file, not ONNX, or without identity.
-        ModelError: the identity cannot be read.
-    """
-    if not path.is_file() or path.stat().st_size > MAX_ONNX_BYTES:
-        raise ExportError(f"{path}: no such ONNX file, or one beyond 2 GiB")
-    try:
-        proto = onnx.load(path)
-        onnx.checker.check_model(proto)
-    except Exception as error:  # protobuf's and onnx's errors share no base class but Exception
-        raise ExportError(f"{path}: not a complete ONNX model ({str(error).strip().splitlines()[0]})") from error
-    metadata = {entry.key: entry.value for entry in proto.metadata_props}
-    if METADATA_KEY not in metadata:
-        raise ExportError(
-            f"{path}: no {METADATA_KEY!r} metadata, so its preprocessing is unknown; use 'mift export onnx'"
-        )
-    return proto, ModelIdentity.from_json(metadata[METADATA_KEY], str(path))
-
-
 def prepare(proto: onnx.ModelProto, row: Rules, precision: str, where: Path) -> onnx.ModelProto:
     """The graph as this TensorRT wants it for this precision.
 
@@ -92,6 +62,8 @@ def prepare(proto: onnx.ModelProto, row: Rules, precision: str, where: Path) -> 
     if precision not in PRECISIONS:
         raise ExportError(f"precision {precision!r}: choose one of {', '.join(PRECISIONS)}")
     _check_quantisation(proto, precision, where)
+    if any(weight.data_type == onnx.TensorProto.FLOAT16 for weight in proto.graph.initializer):
+        raise ExportError(f"{where}: is a float16 model; give the float32 one, the engine's float16 is chosen here")
     opset = next(entry.version for entry in proto.opset_import if entry.domain == "")
     wanted = opset_for(row, opset, str(where))
     if wanted != opset and wanted != 17:
@@ -103,7 +75,7 @@ def prepare(proto: onnx.ModelProto, row: Rules, precision: str, where: Path) -> 
 
 def _check_quantisation(proto: onnx.ModelProto, precision: str, where: Path) -> None:
     """INT8 is what the graph says by QuantizeLinear and DequantizeLinear, signed and around zero."""
-    nodes = [node for node in proto.graph.node if node.op_type in ("QuantizeLinear", "DequantizeLinear")]
+    nodes = [node for node in proto.graph.node if node.op_type in QUANTISERS]
     if (precision == "int8") != bool(nodes):
         told = "has none: quantise it first" if precision == "int8" else "has some: it is an int8 model"
         raise ExportError(f"{where}: {precision} and QuantizeLinear/DequantizeLinear layers, of which it {told}")

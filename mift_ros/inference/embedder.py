@@ -15,6 +15,8 @@ from mift_ros.errors import ModelError
 METADATA_KEY = "mift"
 """Key of the ONNX metadata property and of the checkpoint metadata that holds the identity as JSON."""
 
+PRECISIONS = ("fp32", "fp16", "int8")
+
 
 @dataclass(frozen=True)
 class ModelIdentity:
@@ -31,6 +33,8 @@ class ModelIdentity:
     regions: int
     recipe: str
     weights_sha256: str
+    precision: str = "fp32"
+    """Of the file: one of PRECISIONS. The weights are known by the SHA-256 of the float32 ones in each of them."""
 
     def to_json(self) -> str:
         """One-line JSON, the value stored under METADATA_KEY."""
@@ -59,6 +63,8 @@ class ModelIdentity:
             raise ValueError(f"mean {self.mean} and std {self.std} must be three numbers each")
         if min(self.std) <= 0:
             raise ValueError(f"std {self.std} must be positive")
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision {self.precision!r} is none of {', '.join(PRECISIONS)}")
 
 
 class Embedder(Protocol):

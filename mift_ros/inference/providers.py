@@ -36,7 +36,7 @@ def options_of(provider: str, name: str, input_size: int) -> tuple[int, dict[str
         return CPU_BATCH, {}
     if provider != TENSORRT:
         return sys.maxsize, {}
-    smallest, usual, largest = 1, DEFAULT_BATCHES[0], DEFAULT_BATCHES[-1]
+    smallest, usual, largest = DEFAULT_BATCHES
     shapes = {
         f"trt_profile_{kind}_shapes": f"{name}:{batch}x3x{input_size}x{input_size}"
         for kind, batch in (("min", smallest), ("opt", usual), ("max", largest))

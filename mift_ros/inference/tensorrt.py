@@ -25,6 +25,7 @@ from mift_ros.inference.profiles import profile_for, ranges
 from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger, created
 from mift_ros.inference.tensorrt_versions import rules
 from mift_ros.inference.trial import try_batches, try_out
+from mift_ros.inference.verdict import FailedCheckError, require_not_failed
 
 if TYPE_CHECKING:
     import tensorrt
@@ -185,10 +186,11 @@ def open_best_engine(onnx: Path, folder: Path | None = None, graphs: bool = Fals
     sha256, refused = sha256_of(onnx), []
     for path in found:
         try:
+            require_not_failed(path)
             record = read_record(path)
             check_key(path, record, EngineKey.of(sha256, record.key.precision, record.key.batches, platform))
             return TensorrtEmbedder(path, record, graphs)
-        except StaleEngineError as error:
+        except (StaleEngineError, FailedCheckError) as error:
             refused.append(str(error))
     raise StaleEngineError(f"{'; '.join(refused)}; 'mift export tensorrt {onnx}' builds it again")
 

@@ -9,7 +9,6 @@ from mift_ros.errors import ModelError
 
 Version = tuple[int, int]
 
-PRECISIONS = ("fp32", "fp16", "int8")
 MIN_OPSET = 17
 """LayerNormalization became one layer in opset 17; taken apart it overflows in float16."""
 

@@ -13,7 +13,8 @@ pytest.importorskip("onnxruntime", reason="parity needs ONNX Runtime")
 from typer.testing import CliRunner  # noqa: E402
 
 from export.commands import app  # noqa: E402
-from export.onnx import OPSET, check_output, write  # noqa: E402
+from export.model_file import check_output, write  # noqa: E402
+from export.onnx import OPSET  # noqa: E402
 from export.parity import Parity, compare, require  # noqa: E402
 from export.weights import load  # noqa: E402
 from mift_ros.errors import ExportError  # noqa: E402

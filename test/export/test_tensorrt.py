@@ -16,12 +16,14 @@ from onnx import TensorProto, helper, numpy_helper  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from export.commands import app  # noqa: E402
-from export.tensorrt import build, prepare, read_model, why_build  # noqa: E402
+from export.model_file import read_model  # noqa: E402
+from export.tensorrt import build, prepare, why_build  # noqa: E402
 from export.tensorrt_builder import Request  # noqa: E402
 from export.tensorrt_monitor import Monitor  # noqa: E402
 from mift_ros.errors import ExportError, ModelError  # noqa: E402
 from mift_ros.inference.engine_key import EngineKey, Platform  # noqa: E402
 from mift_ros.inference.engines import engine_path, read_record, sha256_of, write_engine  # noqa: E402
+from mift_ros.inference.profiles import DEFAULT_BATCHES  # noqa: E402
 from mift_ros.inference.tensorrt_versions import rules  # noqa: E402
 
 GPU = ("Orin, 16 multiprocessors", "8.7")
@@ -393,7 +395,7 @@ def test_the_command_refuses_batches_before_anything_else(tiny_model_path):
 
 def test_the_command_leaves_an_engine_that_is_up_to_date(tiny_model_path, tmp_path, tiny, monkeypatch):
     monkeypatch.setattr("mift_ros.inference.tensorrt.this_platform", lambda: HERE)
-    key = EngineKey.of(sha256_of(tiny_model_path), "fp16", (1, 36, 108), HERE)
+    key = EngineKey.of(sha256_of(tiny_model_path), "fp16", DEFAULT_BATCHES, HERE)
     write_engine(engine_path(tiny_model_path, "fp16", tmp_path), b"an engine", key, tiny.identity())
     result = CliRunner().invoke(app, ["tensorrt", str(tiny_model_path), "-o", str(tmp_path)])
     assert result.exit_code == 0, result.output

@@ -3,9 +3,9 @@
 import pytest
 
 from mift_ros.errors import ModelError
+from mift_ros.inference.embedder import PRECISIONS
 from mift_ros.inference.tensorrt_versions import (
     MIN_OPSET,
-    PRECISIONS,
     TABLE,
     builder_flags,
     holds_layers,
