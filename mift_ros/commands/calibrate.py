@@ -96,6 +96,7 @@ def _tell(fitted: Calibration, proof: Proof) -> None:
         ("alignment", f"{errors.alignment:.2f} x the error by noise"),
         ("residual per axis", f"{errors.residual_m:.2f} m"),
         ("by the ground's height", f"{errors.parallax_m:.2f} m x tangent of the tilt"),
+        ("left of what shadows pull", f"{errors.pull:.2f} of what is seen of it"),
         ("attitude", f"{errors.attitude_rad * 57.2958:.2f} deg"),
         ("frames whose right place does not match best", f"{100 * fitted.lost_share:.1f} %"),
         ("temperature", f"{fitted.temperature:.4f}"),

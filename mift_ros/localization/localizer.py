@@ -17,6 +17,7 @@ from mift_ros.localization import gate, quality
 from mift_ros.localization.calibration import load_calibration
 from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.consistency import Consistency
 from mift_ros.localization.fix import Matched, make_fix
 from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.modes import Sighting, Support
@@ -66,10 +67,12 @@ class Localizer:
         self._terrain = cache.terrain if self.config.use_terrain else None
         self._relief = Relief(cache, self._terrain, self.config) if self._terrain is not None else None
         self._tracker = Tracker(belief_over(cache), cache.manifest.tile_size_m, self.config)
+        self._consistency = Consistency(self.config.odometry_sigma)
 
     def reset(self) -> None:
         """Forget where the vehicle was: the next frame searches the whole map."""
         self._tracker.reset()
+        self._consistency.reset()
 
     def locate(self, frame: Frame, telemetry: Telemetry) -> Result:
         """Where the vehicle was at the exposure, or why that cannot be said."""
@@ -185,6 +188,7 @@ class Localizer:
             return Rejection(stamp_ns, *outcome.refusal, match=match)
         match = outcome.matched.picture(self.cache.manifest)
         fix = make_fix(stamp_ns, self.cache.frame, outcome.matched, match, self.calibration)
+        fix = self._consistency.widened(fix, outcome.matched.telemetry.odometry_enu_m)
         sigma_m = math.sqrt(float(fix.covariance[0, 0]))
         self._tracker.fixed(stamp_ns, fix.position_m, sigma_m, outcome.probability)
         return fix
