@@ -78,7 +78,7 @@ def patterned() -> Image:
     """Blotches of all sizes."""
     noise = np.random.default_rng(3).standard_normal((800, 800, 3)).astype(np.float32)
     field = sum(s * cv2.GaussianBlur(noise, (0, 0), s) for s in (2.0, 6.0, 20.0))
-    return np.clip(128 + 120 * np.asarray(field), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(128 + 120 * np.asarray(field), 0, 255), np.uint8)
 
 
 def true_view(world: PairWorld, centre_m: npt.NDArray[np.float64], side_m: float, seed: int) -> View:

@@ -37,6 +37,10 @@ class View(NamedTuple):
     believed_rpy_deg: Vector
     believed_height_m: float
 
+    def scale_over(self, scene: Scene, point_m: Vector) -> float:
+        """Believed height over the true one above the ground at a point [2]: hills come to the error of the height."""
+        return float(self.believed_height_m / (self.position_m[2] - ground_m(scene, point_m)))
+
     @property
     def believed_heading_deg(self) -> float:
         """Clockwise from north."""

@@ -14,7 +14,7 @@ from training.data.pairs.flights import draw_view
 from training.data.pairs.shard import Pair, Shard, encode, made_by, write_shard
 from training.data.pairs.spec import PairsSpec, PlannedWorld
 from training.data.pairs.views import MapSight, drone_tile, map_tile
-from training.data.pairs.worlds import SIDE_M, PairWorld, build_world
+from training.data.pairs.worlds import SIDE_M, Look, PairWorld, build_world
 from training.data.synthetic.manifest import claim
 from training.data.synthetic.renderers import Renderers, count_one, go_on
 from training.data.synthetic.sensor import SATELLITE, Sensor
@@ -27,10 +27,12 @@ centred on what the camera sees."""
 MARGIN_IN_SIDES = 0.7
 """Distance of a tile's middle from the edge of the world: the drone's patch is turned and lies aside."""
 LEAST_COVERAGE = 0.72
-LEAST_CONTRAST = 7.0
-"""Standard deviation of the brightness of the ground, sampled as coarsely as GRID: less is a field or open water,
-where nothing tells one place from the next."""
-GRID = 24
+MOST_SCALE_ERROR = math.log(1.2)
+"""Beyond it the localizer tries other heights, on hilly ground as with a height that is not known well."""
+LEAST_CONTRAST = 8.0
+"""Standard deviation of the brightness of CELLS x CELLS parts of a tile: less is one field or open water, where nothing
+tells a place from the next."""
+CELLS, SAMPLES = 8, 6
 TRUE_ORTHOPHOTO_SHARE, LEAN_SIGMA = 0.35, 0.13
 """How many maps are seen from straight above; of the others, the tangent of the angle off the vertical, per axis."""
 TRIES = 200
@@ -80,9 +82,11 @@ def make_pair(world: PairWorld, sight: MapSight, size_px: int, rng: np.random.Ge
         side_m = math.exp(rng.uniform(*np.log(TILE_M)))
         reach_m = SIDE_M / 2 - MARGIN_IN_SIDES * side_m
         centre_m = rng.uniform(-reach_m, reach_m, 2)
-        if _contrast(world, centre_m, side_m) < LEAST_CONTRAST:
+        if min(_contrast(look, centre_m, side_m) for look in (world.map, world.drone)) < LEAST_CONTRAST:
             continue
         view = draw_view(world.drone.scene, centre_m, side_m, size_px, rng)
+        if abs(math.log(view.scale_over(world.drone.scene, centre_m))) > MOST_SCALE_ERROR:
+            continue
         aside_m = rng.uniform(-SHIFT_IN_SIDES, SHIFT_IN_SIDES, 2) * side_m
         drone, coverage = drone_tile(world, view, centre_m + aside_m, side_m, size_px, rng)
         if coverage >= LEAST_COVERAGE:
@@ -91,11 +95,13 @@ def make_pair(world: PairWorld, sight: MapSight, size_px: int, rng: np.random.Ge
     raise TrainingError("a world without features: give another --seed")
 
 
-def _contrast(world: PairWorld, centre_m: npt.NDArray[np.float64], side_m: float) -> float:
-    """Of the map's look of a tile, sampled on a grid."""
-    offsets = (np.arange(GRID) - (GRID - 1) / 2) * side_m / GRID
+def _contrast(look: Look, centre_m: npt.NDArray[np.float64], side_m: float) -> float:
+    """Of a look of a tile: rows of crops and grain are averaged away."""
+    count = CELLS * SAMPLES
+    offsets = (np.arange(count) - (count - 1) / 2) * side_m / count
     east, north = np.meshgrid(centre_m[0] + offsets, centre_m[1] + offsets)
-    return float(np.asarray(world.map.scene.look.sample(east, north)).mean(axis=-1).std())
+    grey = np.asarray(look.scene.look.sample(east, north)).mean(axis=-1)
+    return float(grey.reshape(CELLS, SAMPLES, CELLS, SAMPLES).mean(axis=(1, 3)).std())
 
 
 def _lean(rng: np.random.Generator) -> npt.NDArray[np.float64]:
