@@ -5,7 +5,6 @@ A model is looked up here and never fetched: `mift weights install` puts it here
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -14,13 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from mift_ros.errors import ModelError
+from mift_ros.inference.engines import sha256_of
 
 FOLDER_VARIABLE = "MIFT_WEIGHTS"
 """Environment variable that moves the folder; by default it is mift_ros/weights in the user's data folder."""
 MODEL_SUFFIX, RECORD_SUFFIX, CARD_SUFFIX = ".onnx", ".json", ".md"
 MAX_RECORD_BYTES = 64 << 10
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -84,12 +83,3 @@ def verify_installed(name: str) -> Record:
     if path.stat().st_size != record.nbytes or sha256_of(path) != record.sha256:
         raise ModelError(f"{path}: not the file that was installed (SHA-256 differs); install it again with --replace")
     return record
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()

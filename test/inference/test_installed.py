@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 from mift_ros.commands.weights import app
 from mift_ros.errors import ModelError
 from mift_ros.inference import installed
+from mift_ros.inference.engines import sha256_of
 from mift_ros.inference.install import Wanted, install
-from mift_ros.inference.installed import installed_models, read_record, sha256_of, verify_installed
+from mift_ros.inference.installed import installed_models, read_record, verify_installed
 from mift_ros.inference.load import load_embedder, model_path
 
 
