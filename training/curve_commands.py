@@ -58,7 +58,7 @@ def curves(
     measured = Measurement(matchers, load_imagery(data, sources, views.finest_gsd_m), views, plan)
     with progress_bar("measuring") as progress:
         done = iter(range(1, 1 + len(matchers) * plan.conditions))
-        found = measured.run(lambda _: progress(next(done), len(matchers) * plan.conditions))
+        found = measured.run(lambda: progress(next(done), len(matchers) * plan.conditions))
     recalls = {
         "by source, @1, among all": _by_source(measured, sources),
         "AUROC of what tells a found query, among all": measured.auroc,

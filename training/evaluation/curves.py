@@ -20,8 +20,8 @@ from training.recipes.data_schema import ViewsSpec
 
 Ranks = npt.NDArray[np.int64]
 Pixels = npt.NDArray[np.uint8]
-Step = Callable[[str], None]
-"""Told what was done, once for every method and condition."""
+Step = Callable[[], None]
+"""Called once for every method and condition that is done."""
 
 KS = (1, 5)
 GALLERY_SIZES = (100, 200, 400, 800, 1600)
@@ -125,7 +125,7 @@ class Measurement:
             told = signals(scores, np.arange(len(scores)))
             self.auroc[matcher.name] = {name: auroc(signal, ranks < 1) for name, signal in told.items()}
             curve.add(matcher.name, [partial(recall_among, ranks, self._all, size) for size in sizes])
-            step(f"{matcher.name}: gallery")
+            step()
         return curve
 
     def _heading(self, step: Step) -> Curve:
@@ -145,7 +145,7 @@ class Measurement:
                 ranks = own_ranks(self._scores(matcher, self._base, error, self.tiles, tiles))
                 each.append(partial(recall_among, ranks, self.tiles, self.tiles))
                 cpu_s.append(self._last_cpu_s / self.queries)
-                step(f"{matcher.name}: {name}")
+                step()
             curve.add(matcher.name, each)
             self.cpu_s[matcher.name] = statistics.median(cpu_s)
         return curve
@@ -161,7 +161,7 @@ class Measurement:
             for side, places in self._by_side.items():
                 ranks = own_ranks(self._scores(matcher, places, AS_DRAWN, counts[side], {}))
                 each.append(partial(recall_among, ranks, counts[side], common))
-                step(f"{matcher.name}: side")
+                step()
             curve.add(matcher.name, each)
         return curve
 
