@@ -49,9 +49,10 @@ def agreement(reference: Embedded, model: Embedded) -> dict[str, float]:
     the model embedded itself. recall1 is the share of queries whose best tile is theirs; recall1_loss what it lost.
     """
     ours, theirs = (np.concatenate([side.gallery, side.queries]) for side in (model, reference))
-    norms, cosine = np.linalg.norm(ours, axis=1), (ours * theirs).sum(axis=1)
+    norms = np.linalg.norm(ours, axis=1)
     if not np.isfinite(norms).all():
         return {"not_finite": float((~np.isfinite(norms)).sum())}
+    cosine = (ours * theirs).sum(axis=1)
     expected = reference.ranks(reference.gallery)
     figures = {
         "queries": float(len(expected)),

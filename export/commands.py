@@ -119,10 +119,12 @@ def check(
     """Compare embeddings and rankings over real ground; NAME.check.json beside each says whether it may fly."""
     from export.agreement_table import print_table
     from export.check import check as check_one
-    from export.check import embed, open_any
+    from export.check import embed, open_any, require_same_weights
     from export.imagery import draw_pairs
 
-    opened, reference = [open_any(model) for model in models], open_any(against)
+    opened, reference = [open_any(name) for name in models], open_any(against)
+    for model in opened:
+        require_same_weights(model, reference)
     size = reference[1].identity.input_size
     with _progress() as bars:
         show = _bars(bars)

@@ -97,7 +97,8 @@ def _rewrite(graph: onnx.GraphProto, names: list[str]) -> None:
     sum it makes one.
     """
     weights = {weight.name: weight for weight in graph.initializer}
-    graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.int64), FIRST_AXIS))
+    if any(node.op_type == "Gemm" for node in graph.node if node.name in names):
+        graph.initializer.append(numpy_helper.from_array(np.zeros(1, np.int64), FIRST_AXIS))
     nodes: list[onnx.NodeProto] = []
     for node in graph.node:
         if node.name not in names:
