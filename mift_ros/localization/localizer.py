@@ -112,7 +112,7 @@ class Localizer:
             self._update(made, scores, [])
             return _Refused(Refusal(Reason.OUT_OF_MAP, "no map around any of the best tiles", {}))
         if self._relief is not None:
-            made, alignments[0] = self._relief.resolved(frame, telemetry, made, alignments[0], self._refiner)
+            made, alignments = self._relief.resolved(frame, telemetry, made, alignments, self._refiner)
             refiner = self._refiner(made)
         noise = refiner.noise(alignments[0])
         gsd_m = self.cache.manifest.raster_gsd_m

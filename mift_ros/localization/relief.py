@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,7 +14,7 @@ from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.geometry.terrain import Terrain
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import VIEW_SIZE_IN_TILES, Hypotheses, attitude_rad
-from mift_ros.localization.refine import Alignment, Candidate, Refiner
+from mift_ros.localization.refine import POLISHED, Alignment, Candidate, Refiner
 from mift_ros.localization.types import Frame, Telemetry
 
 Vector = npt.NDArray[np.float64]
@@ -37,6 +37,23 @@ class Relief:
         self._told = False
 
     def resolved(
+        self,
+        frame: Frame,
+        telemetry: Telemetry,
+        made: Hypotheses,
+        found: Sequence[Alignment],
+        refiner_of: Callable[[Hypotheses], Refiner],
+    ) -> tuple[Hypotheses, list[Alignment]]:
+        """The alignments, best first, with the best and its rival seen over the relief, and the hypotheses for that.
+
+        The rival too: a lead that only the best may add to would be no lead.
+        """
+        seen = list(found)
+        for k, alignment in enumerate(seen[:POLISHED]):
+            made, seen[k] = self._seen_again(frame, telemetry, made, alignment, refiner_of)
+        return made, sorted(seen, key=lambda alignment: alignment.score, reverse=True)
+
+    def _seen_again(
         self,
         frame: Frame,
         telemetry: Telemetry,

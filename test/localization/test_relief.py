@@ -13,8 +13,12 @@ from mift_ros.cache.build import BuildOptions, build_cache
 from mift_ros.cache.reader import MapCache
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.geometry.terrain import Terrain
+from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.hypotheses import make_hypotheses
 from mift_ros.localization.localizer import Localizer
+from mift_ros.localization.refine import Candidate, Refiner
+from mift_ros.localization.relief import Relief
 from mift_ros.localization.types import Fix
 from mift_ros.maps.open import open_map
 from mift_ros.simulation.camera import SceneCamera
@@ -86,6 +90,26 @@ def test_with_heights_position_heading_and_altitude_are_found_and_the_match_stan
         gained.append(over.significance - level.match.places[0].significance)
     assert max(errors) < 5.0
     assert np.median(gained) > 2.0
+
+
+def test_the_rival_is_seen_over_its_relief_too_and_may_turn_out_the_best(hillside, heights):
+    frame, telemetry, _ = shot(hillside, PLACES[0])
+    manifest, config = hillside.cache.manifest, LocalizerConfig()
+    made = make_hypotheses(frame, telemetry, config, manifest.tile_size_m, manifest.input_size)
+
+    def refiner_of(made):
+        return Refiner(hillside.cache, made.views, made.heading_step_deg, made.scale_step, Chance(hillside.cache))
+
+    here = np.array(PLACES[0][:2]) + made.offset_m(0)
+    right, wrong = (
+        refiner_of(made).near(Candidate(0, tuple((here + off).tolist()), PLACES[0][2], 1.0))
+        for off in ((0.0, 0.0), (90.0, -90.0))
+    )
+    wrong = replace(wrong, score=right.score + 0.001)
+    relief = Relief(hillside.cache, heights, config)
+    _, found = relief.resolved(frame, telemetry, made, [wrong, right], refiner_of)
+    assert [math.dist(a.centre_m, here) < 20.0 for a in found] == [True, False]
+    assert found[0].score > right.score + 0.02
 
 
 def test_heights_that_are_level_change_nothing(hillside, heights):
