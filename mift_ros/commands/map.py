@@ -49,13 +49,14 @@ def build(
 ) -> None:
     """Embed a map once, before flight. Interrupt it and run it again to continue."""
     from mift_ros.cache.build import BuildOptions, build_cache
+    from mift_ros.cache.busy import WatchedEmbedder
     from mift_ros.cache.reader import MapCache
     from mift_ros.inference.load import load_embedder
     from mift_ros.maps.open import open_map
 
     command = shlex.join(["mift", *sys.argv[1:]])
     options = BuildOptions(tile_size_m, stride_m, raster_gsd_m, imagery_date, attribution, command)
-    opened, embedder = open_map(source), load_embedder(model, threads)
+    opened, embedder = open_map(source), WatchedEmbedder(load_embedder(model, threads))
     heights = _terrain(terrain, terrain_datum, geoid_undulation_m)
     bars = _progress()
     tasks = {name: bars.add_task(name, total=None) for name in ("raster", "tiles")}
@@ -70,7 +71,10 @@ def build(
         if bars.live.is_started:
             bars.stop()
     cache = MapCache.open(out)
-    typer.echo(f"{out}: {len(cache)} tiles, {cache.nbytes / 1e6:.1f} MB")
+    busy = (
+        "" if math.isnan(embedder.share) else f"; the model was busy {embedder.share:.0%} of {embedder.elapsed_s:.0f} s"
+    )
+    typer.echo(f"{out}: {len(cache)} tiles, {cache.nbytes / 1e6:.1f} MB{busy}")
 
 
 @app.command()
