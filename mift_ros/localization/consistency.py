@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,14 @@ MEDIAN = 2.0 * math.log(2.0)
 AXES = np.arange(6) < 2
 
 
+class _Seen(NamedTuple):
+    """A fix and the odometry with it, east and north, and the fix's covariance [2, 2]."""
+
+    at_m: Vector
+    travelled_m: Vector
+    spread: Vector
+
+
 class Consistency:
     """Widens covariances over east and north by as much as the last fixes jumped more than theirs allow."""
 
@@ -34,28 +43,25 @@ class Consistency:
 
     def reset(self) -> None:
         """Forget the flight so far."""
-        self._last: tuple[Vector, Vector, Vector] | None = None
+        self._last: _Seen | None = None
         self._squared: deque[float] = deque(maxlen=KEPT)
 
     def widened(self, fix: Fix, odometry_enu_m: tuple[float, float]) -> Fix:
         """The fix with a covariance that the flight so far bears out; the same where no odometry tells."""
-        at, travelled = np.array(fix.position_m), np.array(odometry_enu_m)
-        spread = fix.covariance[:2, :2]
-        if not np.isfinite(travelled).all():
+        seen = _Seen(np.array(fix.position_m), np.array(odometry_enu_m), fix.covariance[:2, :2])
+        if not np.isfinite(seen.travelled_m).all():
             return fix
         if self._last is not None:
-            self._squared.append(self._distance(at, travelled, spread))
-        self._last = at, travelled, spread
+            self._squared.append(self._distance(self._last, seen))
+        self._last = seen
         if len(self._squared) < LEAST:
             return fix
         width = np.where(AXES, math.sqrt(max(float(np.median(self._squared)) / MEDIAN, 1.0)), 1.0)
         return replace(fix, covariance=fix.covariance * np.outer(width, width))
 
-    def _distance(self, at: Vector, travelled: Vector, spread: Vector) -> float:
+    def _distance(self, last: _Seen, seen: _Seen) -> float:
         """Squared sigmas between the step of the fixes and that of the odometry."""
-        assert self._last is not None
-        last_at, last_travelled, last_spread = self._last
-        step = travelled - last_travelled
-        gap = at - last_at - step
-        allowed = spread + last_spread + np.eye(2) * float(step @ step) * self._odometry_sigma**2
+        step = seen.travelled_m - last.travelled_m
+        gap = seen.at_m - last.at_m - step
+        allowed = seen.spread + last.spread + np.eye(2) * float(step @ step) * self._odometry_sigma**2
         return float(gap @ np.linalg.solve(allowed, gap))
