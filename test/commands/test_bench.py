@@ -3,6 +3,7 @@
 import numpy as np
 import onnx
 import pytest
+import typer
 from onnx import TensorProto, helper
 from typer.testing import CliRunner
 
@@ -82,3 +83,16 @@ def test_the_scene_of_the_pipeline_is_found(monkeypatch):
     assert of_case.outcome == "published"
     assert of_case.patches == 1
     assert list(of_case.calls) == ["decode", "rectify", "embed", "search", "all"]
+
+
+def test_eager_pytorch_is_compared_in_the_same_run(monkeypatch):
+    """Through the command itself; mift_pico and the packaged network differ, which a benchmark need not know."""
+    from export.bench_commands import eager
+
+    monkeypatch.setattr("mift_ros.commands.measure.WARM_UPS", 0)
+    app = typer.Typer()
+    app.command()(eager)
+    result = CliRunner().invoke(app, ["mift_pico", "--model", "mift_nano", "--repeats", "3"], catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "PyTorch, batch 36" in result.stdout
+    assert "times as fast as PyTorch" in result.stdout

@@ -1,0 +1,32 @@
+"""What export adds to `mift bench`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def eager(
+    weights: Annotated[str, typer.Argument(help="Checkpoint (.safetensors), or a variant such as mift_s: untrained.")],
+    models: Annotated[list[str], typer.Option("--model", help="ONNX file of it, float32, float16 or int8; several.")],
+    repeats: Annotated[int, typer.Option(min=3, help="Timed repetitions of every batch.")] = 10,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
+) -> None:
+    """ONNX files beside the network in eager float32 PyTorch, in one run: how many times as fast."""
+    import torch
+
+    from export.torch_embedder import NetworkEmbedder
+    from export.weights import load
+    from mift_ros.commands.bench_speed import compare_embedders
+    from mift_ros.inference.load import load_embedder, model_path
+    from mift_ros.inference.operations import operations
+
+    torch.set_num_threads(threads)
+    counts = {name: operations(model_path(name)) for name in models}
+    reference = NetworkEmbedder(*load(weights, seed=0))
+    compare_embedders(
+        {"PyTorch": reference, **{name: load_embedder(name, threads) for name in models}},
+        {"PyTorch": counts[models[0]], **counts},
+        repeats,
+    )
