@@ -66,11 +66,13 @@ def to_int8(model: onnx.ModelProto, images: Images, progress: Progress = lambda 
                 per_channel=True, activation_type=QuantType.QInt8, weight_type=QuantType.QInt8,
                 calibrate_method=CalibrationMethod.MinMax, extra_options=OPTIONS,
             )  # fmt: skip
-            return onnx.load(path)
+            quantised = onnx.load(path)
     except (ValueError, RuntimeError, OSError) as error:
         raise ExportError(f"ONNX Runtime cannot quantise it ({str(error).splitlines()[0]})") from error
     finally:
         logging.getLogger().removeFilter(_no_advice)
+    _tell_apart(quantised.graph)
+    return quantised
 
 
 def _layers(graph: onnx.GraphProto) -> list[str]:
@@ -139,6 +141,29 @@ def _as_product(node: onnx.NodeProto, weights: dict[str, onnx.TensorProto]) -> l
         *_without_bias(product, weights),
         helper.make_node("Squeeze", [result, FIRST_AXIS], [node.output[0]], name=f"{node.name}_back"),
     ]
+
+
+def _tell_apart(graph: onnx.GraphProto) -> None:
+    """Give convolutions of one input scales that differ in the last bit.
+
+    ONNX Runtime 1.31 would make their equal pairs one, then change signed to unsigned on one side of some of them only,
+    and run those in float32 for it.
+    """
+    nodes = {node.output[0]: node for node in graph.node}
+    scales = {weight.name: weight for weight in graph.initializer}
+    seen: dict[str, int] = {}
+    for layer in [node for node in graph.node if node.op_type == "Conv" and node.input[0] in nodes]:
+        back = nodes[layer.input[0]]
+        if back.op_type != "DequantizeLinear":
+            continue
+        shared = back.input[1]
+        seen[shared] = seen.get(shared, -1) + 1
+        if not seen[shared]:
+            continue
+        own = numpy_helper.to_array(scales[shared]) * np.float32(1 + seen[shared] * np.finfo(np.float32).eps)
+        name = f"{shared}_{seen[shared]}"
+        graph.initializer.append(numpy_helper.from_array(np.asarray(own, np.float32), name))
+        nodes[back.input[0]].input[1] = back.input[1] = name
 
 
 class _Reader(CalibrationDataReader):  # type: ignore[misc]  # ONNX Runtime is not typed

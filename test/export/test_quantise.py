@@ -75,6 +75,20 @@ def test_linear_layers_and_the_convolutions_of_the_fusion_are_quantised_and_noth
     assert len(heads) == 4
 
 
+def test_convolutions_of_one_input_have_scales_a_bit_apart(quantised):
+    """Equal ones would be made one, and all but the first left in float32."""
+    weights, made_by = weights_of(quantised), producers(quantised)
+    pairs = [made_by[node.input[0]] for node in quantised_layers(quantised) if node.op_type == "Conv"]
+    by_input = {}
+    for pair in pairs:
+        assert made_by[pair.input[0]].input[1] == pair.input[1]
+        by_input.setdefault(made_by[pair.input[0]].input[0], []).append(float(weights[pair.input[1]]))
+    assert max(len(scales) for scales in by_input.values()) == 4  # the deepest stage feeds four rows of Table 1
+    for scales in by_input.values():
+        assert len(set(scales)) == len(scales)
+        assert max(scales) / min(scales) < 1 + 1e-6
+
+
 def test_norms_softmax_and_the_ranking_of_regions_take_float32(quantised):
     counts = Counter(node.op_type for node in quantised.graph.node)
     assert counts["LayerNormalization"] == 24 and counts["Softmax"] == 10 and counts["TopK"] == 2
