@@ -28,7 +28,7 @@ GROUPS = {
 PLUGINS = {
     "model": "The MIFT network: parts, parameters, operations.",
     "train": "Train weights.",
-    "export": "Weights to ONNX, checked for parity.",
+    "export": "Weights to ONNX, float16, int8 and engines, checked by ranking.",
 }
 """Commands that other packages bring through the entry points PLUGIN_POINTS; help without importing them."""
 
