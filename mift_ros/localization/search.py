@@ -19,7 +19,6 @@ RESIDENT_BYTES = 1 << 30
 """Largest copy of the embeddings that is kept in memory, where no page of it can be taken away in flight."""
 CONVERT = getattr(cv2, "convertFp16", None)
 """OpenCV 4's uses the processor's instruction, at six times the rate of NumPy on x86; OpenCV 5 has none."""
-
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
 
