@@ -57,7 +57,7 @@ def test_every_packaged_model_loads_by_name() -> None:
 
 
 def test_an_unknown_name_lists_what_there_is() -> None:
-    with pytest.raises(ModelError, match="'mift_huge' is neither a model file nor a packaged model"):
+    with pytest.raises(ModelError, match="'mift_huge' is neither a model file nor a packaged or installed model"):
         load_embedder("mift_huge")
 
 
