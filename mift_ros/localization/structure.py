@@ -112,7 +112,7 @@ def make_template(
     mask = inner(valid)
     x, y = _planes(grey, mask, smoothing_px)
     energy = float(np.vdot(x, x) + np.vdot(y, y))
-    pixels = int(np.count_nonzero(mask))
+    pixels = cv2.countNonZero(mask)
     floor = max(1e-6, LEAST_OF_TEMPLATE * energy, LEAST_OF_TEXTURE * texture * pixels)
     x_spectrum, y_spectrum, mask_spectrum = (_conjugate(_spectrum(plane, side)) for plane in (x, y, mask))
     return Template(x_spectrum, y_spectrum, mask_spectrum, float(np.sqrt(energy)), len(grey), pixels, floor)
@@ -132,8 +132,12 @@ def correlate(template: Template, window: Window) -> Field:
     match += window.y * template.y
     energy = _shifts(window.energy * template.mask, side, shifts)
     np.maximum(energy, np.float32(template.floor), out=energy)
-    score = _shifts(match, side, shifts) / (np.float32(template.norm) * np.sqrt(energy) + np.float32(1e-9))
-    return np.asarray(np.clip(score, -1.0, 1.0), np.float32)
+    np.sqrt(energy, out=energy)
+    energy *= np.float32(template.norm)
+    energy += np.float32(1e-9)
+    score = _shifts(match, side, shifts)
+    score /= energy
+    return np.asarray(score.clip(-1.0, 1.0, out=score), np.float32)
 
 
 def _conjugate(spectrum: Spectrum) -> Spectrum:

@@ -19,8 +19,8 @@ def map_window(cache: MapCache, centre_m: tuple[float, float], pixels: int, gsd_
     step = gsd_m / raster_gsd
     if step >= 1.5:
         # average before sampling coarser, and keep "no data" sharp
-        smooth = cv2.blur(grey, (round(step),) * 2)
-        grey = np.where(grey > 0, np.maximum(smooth, 1), 0).astype(np.uint8)
+        smooth = np.maximum(cv2.blur(grey, (round(step),) * 2), np.uint8(1))
+        grey = np.asarray(cv2.bitwise_and(smooth, smooth, mask=grey), np.uint8)
     left = (centre_m[0] - west) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
     top = (north - centre_m[1]) / raster_gsd - 0.5 - (pixels - 1) / 2 * step
     take = np.array([[step, 0.0, left], [0.0, step, top]])

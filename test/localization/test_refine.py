@@ -6,10 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from mift_ros.localization import refine
 from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import make_hypotheses
 from mift_ros.localization.refine import Alignment, Candidate, Refiner, distinct, thinned
+from mift_ros.localization.structure import transform_size
 
 PLACE = (-60.0, 40.0, 30.0)
 ROUGH = [(3.0, -2.0, 3.0), (-4.0, 1.0, -4.0), (90.0, 70.0, 0.0)]
@@ -62,6 +64,41 @@ def test_verifying_coarsely_first_finds_what_verifying_every_candidate_to_metres
     assert math.dist(found.centre_m, exhaustive.centre_m) < 1.0
     assert found.heading_deg == pytest.approx(exhaustive.heading_deg, abs=1.0)
     assert found.score > 0.98 * exhaustive.score
+
+
+def test_scales_and_half_steps_for_the_best_alone_change_neither_the_place_nor_its_rival(town, made, monkeypatch):
+    spots = [candidate(made, e, n, 5.0, 1.06) for e in range(-100, 200, 40) for n in range(-140, 120, 40)]
+    assert len(spots) > refine.SCALED
+
+    def best_two():
+        chance = Chance(town.cache)
+        refiner = Refiner(town.cache, made.views, made.heading_step_deg, made.scale_step, chance)
+        return np.array([(*a.centre_m, a.score) for a in refiner.refine(spots, 24.0)[:2]])
+
+    quick = best_two()
+    for name in ("SCALED", "TUNED"):
+        monkeypatch.setattr(refine, name, 1000)
+    thorough = best_two()
+    assert quick[:, :2] == pytest.approx(thorough[:, :2], abs=0.1)
+    assert quick[:, 2] == pytest.approx(thorough[:, 2], abs=1e-3)
+
+
+def test_an_expected_place_is_tried_in_all_poses_whatever_looks_better(town, made, monkeypatch):
+    for name in ("SCALED", "TUNED"):
+        monkeypatch.setattr(refine, name, 0)
+    found = []
+    for expected in (0, 1):
+        refiner = Refiner(town.cache, made.views, made.heading_step_deg, made.scale_step, Chance(town.cache))
+        found.append(refiner.refine([candidate(made, 3.0, -2.0, 6.0, 1.06)], 24.0, expected)[0])
+    assert found[1].score > found[0].score
+
+
+@pytest.mark.parametrize("gsd_m", [0.6, 1.0, 2.0, 3.0])
+def test_a_template_holds_the_view_in_any_scale_and_fills_its_transform(refiner, made, gsd_m):
+    view = made.views[0]
+    size = refiner._template_pixels(0, gsd_m)
+    assert size * gsd_m >= len(view.rgb) * view.gsd_m * (1 + made.scale_step)
+    assert transform_size(size, size + refine.SEARCHED_PX) == size + refine.SEARCHED_PX
 
 
 def test_polishing_never_makes_a_match_worse(refiner, made):
