@@ -1,7 +1,7 @@
 """Convolutions as products of matrices, in an ONNX graph.
 
-ONNX Runtime multiplies int8 matrices 1.7 times as fast as it convolves them, and a product leaves its result in
-float32, where a quantised convolution rounds it to eight bits once more.
+ONNX Runtime 1.31 multiplies int8 matrices 1.4 times as fast as it convolves int8 maps, and a product leaves its result
+in float32, where a quantised convolution rounds it to eight bits once more.
 """
 
 from __future__ import annotations
