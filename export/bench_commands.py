@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated
 
 import typer
@@ -14,19 +16,32 @@ def eager(
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
 ) -> None:
     """ONNX files beside the network in eager float32 PyTorch, in one run: how many times as fast."""
-    import torch
-
     from export.torch_embedder import NetworkEmbedder
     from export.weights import load
     from mift_ros.commands.bench_speed import compare_embedders
     from mift_ros.inference.load import load_embedder, model_path
     from mift_ros.inference.operations import operations
 
-    torch.set_num_threads(threads)
     counts = {name: operations(model_path(name)) for name in models}
-    reference = NetworkEmbedder(*load(weights, seed=0))
-    compare_embedders(
-        {"PyTorch": reference, **{name: load_embedder(name, threads) for name in models}},
-        {"PyTorch": counts[models[0]], **counts},
-        repeats,
-    )
+    with _torch_threads(threads):
+        compare_embedders(
+            {
+                "PyTorch": NetworkEmbedder(*load(weights, seed=0)),
+                **{name: load_embedder(name, threads) for name in models},
+            },
+            {"PyTorch": counts[models[0]], **counts},
+            repeats,
+        )
+
+
+@contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    """PyTorch's threads are the process's: whoever calls this from Python gets his own back."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

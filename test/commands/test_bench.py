@@ -86,13 +86,20 @@ def test_the_scene_of_the_pipeline_is_found(monkeypatch):
 
 
 def test_eager_pytorch_is_compared_in_the_same_run(monkeypatch):
-    """Through the command itself; mift_pico and the packaged network differ, which a benchmark need not know."""
+    """Through the command itself; mift_pico and the packaged network differ, which a benchmark need not know.
+
+    Its threads are its own: two processes of one training run are only bit for bit alike with as many.
+    """
+    import torch
+
     from export.bench_commands import eager
 
     monkeypatch.setattr("mift_ros.commands.measure.WARM_UPS", 0)
     app = typer.Typer()
     app.command()(eager)
-    result = CliRunner().invoke(app, ["mift_pico", "--model", "mift_nano", "--repeats", "3"], catch_exceptions=False)
-    assert result.exit_code == 0
+    threads = torch.get_num_threads()
+    command = ["mift_pico", "--model", "mift_nano", "--repeats", "3", "--threads", str(threads + 1)]
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert result.exit_code == 0 and torch.get_num_threads() == threads
     assert "PyTorch, batch 36" in result.stdout
     assert "times as fast as PyTorch" in result.stdout
