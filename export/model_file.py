@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import onnx
 
 from mift_ros.errors import ExportError
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
+from mift_ros.inference.engines import write_file
 from mift_ros.inference.tensorrt_versions import MIN_OPSET
 
 MAX_ONNX_BYTES = 2 << 30
@@ -82,10 +82,7 @@ def write(proto: onnx.ModelProto, path: Path) -> None:
     Raises:
         ExportError: the folder cannot be written to, or the disk is full.
     """
-    temporary = path.with_name(path.name + ".tmp")
     try:
-        temporary.write_bytes(proto.SerializeToString())
-        os.replace(temporary, path)
+        write_file(path, proto.SerializeToString())
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise ExportError(f"{path}: cannot be written ({error.strerror})") from error

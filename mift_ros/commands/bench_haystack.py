@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from dataclasses import replace
@@ -49,6 +48,7 @@ def haystack(
     from mift_ros.evaluation.bag import Bag
     from mift_ros.evaluation.flight import Flight
     from mift_ros.evaluation.settings import read_settings
+    from mift_ros.inference.engines import write_file
     from mift_ros.inference.load import load_embedder
     from mift_ros.localization.config import LocalizerConfig
 
@@ -65,9 +65,7 @@ def haystack(
         ]
     _show(rows, f"{bag.name} in {source.name}, right within {within_m:g} m")
     made = {"command": shlex.join(["mift", *sys.argv[1:]]), "machine": machine(*PACKAGES).splitlines(), "rows": rows}
-    partial = out / "haystack.json.partial"
-    partial.write_text(json.dumps(made, indent=1), encoding="utf-8")
-    os.replace(partial, out / "haystack.json")
+    write_file(out / "haystack.json", json.dumps(made, indent=1).encode())
 
 
 def open_or_build(source: Path, embedder: Embedder, folder: Path, stride_m: float) -> MapCache:

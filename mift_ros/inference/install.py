@@ -15,6 +15,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from mift_ros.errors import ModelError
+from mift_ros.inference.engines import write_file
 from mift_ros.inference.fetch import Missing, beside, is_url, open_source
 from mift_ros.inference.installed import (
     CARD_SUFFIX,
@@ -80,8 +81,8 @@ def _install(wanted: Wanted, name: str, expected: str, partial: Path, progress: 
     model.with_suffix(RECORD_SUFFIX).unlink(missing_ok=True)
     _sync(partial)
     os.replace(partial, model)
-    _write(model.with_suffix(CARD_SUFFIX), _beside(wanted, CARD_SUFFIX, MAX_CARD_BYTES))
-    _write(model.with_suffix(RECORD_SUFFIX), record.to_json().encode())
+    _replace_card(model.with_suffix(CARD_SUFFIX), _beside(wanted, CARD_SUFFIX, MAX_CARD_BYTES))
+    write_file(model.with_suffix(RECORD_SUFFIX), record.to_json().encode())
     return record
 
 
@@ -164,11 +165,9 @@ def _beside(wanted: Wanted, suffix: str, most: int) -> bytes:
     return content
 
 
-def _write(path: Path, content: bytes) -> None:
-    """Replace a file as a whole; without content there is none."""
-    if not content:
+def _replace_card(path: Path, content: bytes) -> None:
+    """Without content there is none: that of a model before it would be of another."""
+    if content:
+        write_file(path, content)
+    else:
         path.unlink(missing_ok=True)
-        return
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)

@@ -26,6 +26,10 @@ class SourceSpec:
     appearance: float = 1.0
     geometry: float = 1.0
 
+    def holds_out(self, index: int) -> bool:
+        """Whether the image or shard of this number, in the order of the names, is kept for evaluation."""
+        return bool(self.hold_out_every) and index % self.hold_out_every == 0
+
 
 @dataclass(frozen=True)
 class GeometrySpec:

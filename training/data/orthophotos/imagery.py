@@ -106,9 +106,8 @@ def _load(path: Path, root: Path, source: SourceSpec, group: int, index: int, fi
     else:
         pixels, gsd_m = _read_image(path, source.gsd_m, finest_gsd_m)
         valid = np.ones(pixels.shape[:2], np.uint8)
-    held_out = bool(source.hold_out_every) and index % source.hold_out_every == 0
     domain = source.images if source.overlapping else name
-    return Imagery(name, _pyramid(pixels), gsd_m, _coarse_mask(valid), group, domain, held_out)
+    return Imagery(name, _pyramid(pixels), gsd_m, _coarse_mask(valid), group, domain, source.holds_out(index))
 
 
 def _read_image(path: Path, gsd_m: float, finest_gsd_m: float) -> tuple[npt.NDArray[np.uint8], float]:

@@ -88,6 +88,6 @@ def load_worlds(root: Path, sources: tuple[SourceSpec, ...]) -> list[RenderedWor
         if not paths:
             raise TrainingError(f"{root}: no shard matches '{source.pairs}'; make some with 'mift train data pairs'")
         for index, path in enumerate(paths):
-            held_out = bool(source.hold_out_every) and index % source.hold_out_every == 0
-            worlds.append(RenderedWorld(str(path.relative_to(root)), read_shard(path).pairs, group, held_out))
+            name, held_out = str(path.relative_to(root)), source.holds_out(index)
+            worlds.append(RenderedWorld(name, read_shard(path).pairs, group, held_out))
     return worlds

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from mift_ros.geometry.camera import CameraModel
 from mift_ros.geometry.rectify import ground_view
+from mift_ros.localization.hypotheses import VIEW_OVERSAMPLING
 from mift_ros.simulation.camera import SceneCamera
 from training.data.pairs.flights import View, ground_m
 from training.data.pairs.worlds import Look, PairWorld
@@ -21,8 +22,6 @@ Vector = npt.NDArray[np.float64]
 LAYER_M, HALVINGS = 2.5, 3
 SATELLITE_M = 8000.0
 """Height from which a map is seen: its rays are parallel but for a thousandth, and single precision still suffices."""
-VIEW_OVERSAMPLING = 0.75
-"""Pixels of the rectified view in those of the tile, as in mift_ros.localization.hypotheses."""
 NORTH_UP = ((1.0, 0.0, 0.0), (0.0, -1.0, 0.0), (0.0, 0.0, -1.0))
 """Optical axes in ENU of a camera that looks straight down with north at the top."""
 
