@@ -19,9 +19,9 @@ from mift_ros.evaluation.flight import Flight, FlightSample
 from mift_ros.evaluation.records import Truth
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.inference.embedder import Embedder
+from mift_ros.localization.cosines import tile_cosines
 from mift_ros.localization.covariance import ErrorSources
 from mift_ros.localization.localizer import Localizer
-from mift_ros.localization.search import TileSearch
 from mift_ros.localization.types import Frame, Match, Result, Telemetry
 
 NAN = math.nan
@@ -88,7 +88,7 @@ class Sampler:
     ) -> None:
         self._localizer, self._embedder, self._elsewhere = localizer, embedder, elsewhere
         self._wrong_every = wrong_every
-        self._search = TileSearch(localizer.cache.embeddings)
+        self._search = tile_cosines(localizer.cache.embeddings)
 
     def samples(self, flight: Flight) -> Iterator[list[Sample]]:
         """The samples of each frame, none of a frame that never came to a match.

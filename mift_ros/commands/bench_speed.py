@@ -78,13 +78,13 @@ def search(
 ) -> None:
     """Exact search over a map of random tiles for 1, 36 and 54 queries, beside one read of the tiles."""
     from mift_ros.inference.load import load_embedder
-    from mift_ros.localization.search import TileSearch
+    from mift_ros.localization.cosines import tile_cosines
 
     embedder = load_embedder(model)
     size, dim = embedder.identity.input_size, embedder.identity.embedding_dim
     rng = np.random.default_rng(0)
     embeddings = random_tiles(tiles, dim)
-    find, image = TileSearch(embeddings), rng.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
+    find, image = tile_cosines(embeddings), rng.integers(0, 256, (1, size, size, 3), dtype=np.uint8)
     queries = {count: rng.standard_normal((count, dim), np.float32) for count in (1, 36, 54)}
     calls: dict[str, Callable[[], object]] = {
         PRODUCT: matrix_product(),

@@ -1,4 +1,4 @@
-"""Exact search: every query against every tile, one matrix product."""
+"""Exhaustive search: every query against every tile, and per tile the best pose."""
 
 from __future__ import annotations
 
@@ -11,44 +11,11 @@ import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.inference.embedder import Embedder
+from mift_ros.localization.cosines import tile_cosines
 from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 
-BLOCK_BYTES = 1 << 19
-"""Of tiles as float32 that are multiplied at a time: they stay in the processor's second cache."""
-RESIDENT_BYTES = 1 << 30
-"""Largest copy of the embeddings that is kept in memory, where no page of it can be taken away in flight."""
-CONVERT = getattr(cv2, "convertFp16", None)
-"""OpenCV 4's uses the processor's instruction, at six times the rate of NumPy on x86; OpenCV 5 has none."""
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
-
-
-class TileSearch:
-    """Cosine of queries with all tiles of a map, embeddings [N, D] float16, memory-mapped or not."""
-
-    def __init__(self, embeddings: npt.NDArray[np.float16]) -> None:
-        self._tiles = np.array(embeddings) if embeddings.nbytes <= RESIDENT_BYTES else embeddings
-
-    def __call__(self, queries: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Cosine [Q, N] of the queries [Q, D] with every tile; float16 is read once, and exact as float32."""
-        count, dim = self._tiles.shape
-        columns = np.ascontiguousarray(queries.T)
-        cosine = np.empty((len(queries), count), np.float32)
-        block = np.empty((max(1, BLOCK_BYTES // (4 * dim)), dim), np.float32)
-        for start in range(0, count, len(block)):
-            half = self._tiles[start : start + len(block)]
-            single = _as_float32(half, block[: len(half)])
-            # rows of tiles times columns of queries: the other way round the product repacks every block
-            cosine[:, start : start + len(half)] = (single @ columns).T
-        return cosine
-
-
-def _as_float32(half: npt.NDArray[np.float16], out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    if CONVERT is None:
-        np.copyto(out, half)
-    else:
-        CONVERT(half.view(np.int16), out)
-    return out
 
 
 @dataclass(frozen=True)
@@ -127,7 +94,7 @@ class MapSearch:
 
     def __init__(self, cache: MapCache, embedder: Embedder, min_coverage: float) -> None:
         self._embedder, self._min_coverage = embedder, min_coverage
-        self._cosine, self._centres_m = TileSearch(cache.embeddings), cache.centres_m
+        self._cosine, self._centres_m = tile_cosines(cache.embeddings), cache.centres_m
         m = cache.manifest
         self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
 

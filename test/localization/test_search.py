@@ -1,4 +1,4 @@
-"""Exact search equals the definition, in one piece or in chunks."""
+"""Looks vote, and per tile the best pose counts."""
 
 import numpy as np
 import pytest
@@ -8,51 +8,6 @@ from mift_ros.localization.hypotheses import Hypothesis
 
 POSES = ((0.0, 1.0), (90.0, 0.2), (180.0, 1.0))
 """Heading and coverage."""
-
-
-@pytest.fixture
-def embeddings():
-    rows = np.random.default_rng(0).standard_normal((1000, 32))
-    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float16)
-
-
-def queries(count):
-    rows = np.random.default_rng(1).standard_normal((count, 32)).astype(np.float32)
-    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
-
-
-def test_the_cosine_of_every_query_with_every_tile(embeddings):
-    found = search.TileSearch(embeddings)(queries(5))
-    assert np.allclose(found, queries(5) @ embeddings.astype(np.float32).T, atol=1e-6)
-
-
-@pytest.mark.parametrize("block_bytes", [1, 77 * 32 * 4, 1 << 30])
-@pytest.mark.parametrize("resident_bytes", [0, 1 << 30])
-def test_blocks_and_maps_too_large_for_memory_change_nothing(embeddings, monkeypatch, block_bytes, resident_bytes):
-    whole = queries(3) @ embeddings.astype(np.float32).T
-    monkeypatch.setattr(search, "BLOCK_BYTES", block_bytes)
-    monkeypatch.setattr(search, "RESIDENT_BYTES", resident_bytes)
-    assert np.allclose(whole, search.TileSearch(embeddings)(queries(3)), atol=1e-6)
-
-
-@pytest.mark.parametrize("convert", [search.CONVERT, None], ids=["opencv", "numpy"])
-def test_every_finite_float16_is_taken_exactly(monkeypatch, convert):
-    monkeypatch.setattr(search, "CONVERT", convert)
-    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
-    halves = halves[np.isfinite(halves)].reshape(-1, 1)
-    found = search.TileSearch(halves)(np.ones((1, 1), np.float32))
-    assert np.array_equal(found[0], halves[:, 0].astype(np.float32))
-
-
-def test_a_map_that_is_read_only_is_searched(embeddings, monkeypatch):
-    monkeypatch.setattr(search, "RESIDENT_BYTES", 0)
-    embeddings.flags.writeable = False
-    assert search.TileSearch(embeddings)(queries(1)).shape == (1, 1000)
-
-
-def test_a_tile_is_most_like_itself(embeddings):
-    found = search.TileSearch(embeddings)(embeddings[137:138].astype(np.float32))
-    assert int(found.argmax()) == 137
 
 
 @pytest.fixture
