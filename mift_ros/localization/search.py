@@ -30,14 +30,14 @@ class TileVote:
     """Joins the looks of one pose: each look's cosines are moved by its shift over the tile grid and averaged."""
 
     def __init__(self, cells: npt.NDArray[np.int32], rows: int, cols: int, stride_m: float) -> None:
-        self._row, self._col = cells[:, 0], cells[:, 1]
+        self._place = cells[:, 0].astype(np.intp) * cols + cells[:, 1]
         self._shape = (rows, cols)
         self._stride_m = stride_m
 
     def grid(self, per_tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Values per tile [N] on the grid [rows, cols]; cells without a tile get the least value."""
         grid = np.full(self._shape, per_tile.min(), np.float32)
-        grid[self._row, self._col] = per_tile
+        grid.ravel()[self._place] = per_tile
         return grid
 
     def __call__(self, cosine: npt.NDArray[np.float32], shifts_m: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
@@ -54,7 +54,7 @@ class TileVote:
             joint += cv2.warpAffine(
                 self.grid(look), move, size, flags=flags, borderMode=cv2.BORDER_CONSTANT, borderValue=(mean,)
             )
-        return np.asarray(joint[self._row, self._col] / len(cosine), np.float32)
+        return np.asarray(joint.ravel()[self._place] / len(cosine), np.float32)
 
 
 def best_over_poses(
