@@ -1,4 +1,4 @@
-"""Each attention kind of Tables 6 and 8, and a network without its parts, computes as ONNX what it does in PyTorch."""
+"""Each attention kind of Tables 6 and 8, and a network with other parts, computes as ONNX what it does in PyTorch."""
 
 from dataclasses import replace
 
@@ -26,6 +26,7 @@ TINY = MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 2, 2), 4, (
         {"attention": AttentionKind.PVT},
         {"attention": AttentionKind.MHA},
         {"attention": AttentionKind.LOCAL, "fusion": False, "regions": 1},
+        {"grid": 2},
     ],
 )
 def test_onnx_runtime_agrees_with_pytorch_at_every_batch(changes):

@@ -47,6 +47,17 @@ def test_one_branch_can_be_as_long_as_all_of_them():
 
 
 @torch.no_grad()
+def test_with_a_grid_each_branch_sees_its_cell_of_the_fused_map_alone():
+    network = Mift(changed(NANO, NetworkSpec(grid=2))).eval()
+    assert (network.branch_count, network.embedding_dim) == (4, NANO.embedding_dim)
+    fused, other = torch.randn(2, 1, 4, 4, network.fusion.width)
+    other[:, :2, 2:] = fused[:, :2, 2:]
+    network.fusion = torch.nn.Identity()
+    same = (network.describe(fused) == network.describe(other)).all(dim=2)[0]
+    assert same.tolist() == [False, True, False, False], "only the north east is alike"
+
+
+@torch.no_grad()
 def test_without_fusion_the_global_feature_is_the_mean_of_stage_4():
     network = Mift(changed(NANO, NetworkSpec(fusion=False))).eval()
     stages = network.features(torch.randn(2, 3, 128, 128))
@@ -57,7 +68,8 @@ def test_without_fusion_the_global_feature_is_the_mean_of_stage_4():
 def test_parts_that_follow_the_stages_leave_their_first_weights_as_they_are():
     """Rows of an ablation begin alike: the stages are made first, from the same seed."""
     states = []
-    for spec in (NetworkSpec(), NetworkSpec(fusion=False), NetworkSpec(regions=1), NetworkSpec(attention="local")):
+    specs = NetworkSpec(fusion=False), NetworkSpec(regions=1), NetworkSpec(grid=2), NetworkSpec(attention="local")
+    for spec in (NetworkSpec(), *specs):
         torch.manual_seed(0)
         states.append(Mift(changed(NANO, spec)).stages.state_dict())
     for state in states[1:]:
@@ -69,6 +81,7 @@ def test_parts_that_follow_the_stages_leave_their_first_weights_as_they_are():
     [
         (NetworkSpec(attention="linear"), "network.attention: one of glra, local, swin, pvt, mha, not 'linear'"),
         (NetworkSpec(regions=17), "network.regions: from 1 to the 16 patches of stage 4, not 17"),
+        (NetworkSpec(grid=5), "network.grid: to the 4 patches of a side of stage 4, not 5"),
         (NetworkSpec(head_dim=-1), "network.head_dim: above 0, not -1"),
         (NetworkSpec(drop_path=1.0), "network.drop_path: from 0 to below 1, not 1.0"),
         (NetworkSpec(kernels=((4,), (2,))), "network.kernels: give those of four stages, not of 2"),

@@ -7,7 +7,7 @@ from hypothesis.extra.numpy import arrays
 
 torch = pytest.importorskip("torch", reason="the network needs PyTorch")
 
-from training.model.regions import heat, partition, pool, region_features  # noqa: E402
+from training.model.regions import cell_features, heat, partition, pool, region_features  # noqa: E402
 
 
 def test_heat_is_the_mean_of_a_patch_vector():
@@ -64,3 +64,15 @@ def test_gradient_flows_to_every_patch():
     features = torch.randn(1, 16, 4, requires_grad=True)
     region_features(features, 3).sum().backward()
     assert (features.grad != 0).all()
+
+
+def test_cells_are_means_of_squares_row_by_row_from_the_north_west():
+    rows = torch.arange(16.0).reshape(1, 4, 4, 1)
+    assert cell_features(rows, 2).flatten().tolist() == [2.5, 4.5, 10.5, 12.5]
+    assert torch.equal(cell_features(rows, 4).flatten(), rows.flatten())
+    assert cell_features(rows, 1).item() == rows.mean()
+
+
+def test_cells_that_do_not_divide_the_map_share_its_middle():
+    rows = torch.arange(9.0).reshape(1, 3, 3, 1)
+    assert cell_features(rows, 2).flatten().tolist() == [2, 3, 5, 6]

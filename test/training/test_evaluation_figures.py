@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -160,5 +161,7 @@ def test_heat_maps_need_the_network_of_the_paper(tmp_path: Path) -> None:
         def describe(self, stages: list[torch.Tensor]) -> torch.Tensor:
             return stages[-1].mean(dim=(1, 2))[:, None]
 
-    with pytest.raises(TrainingError, match="heat maps are of the method mift; these weights are of 'other'"):
-        draw_heat_maps(Other(SMALL, 1), [tmp_path / "image.png"], tmp_path / "heat.png")
+    others = {"the method 'other'": Other(SMALL, 1), "a grid of 2": Mift(replace(SMALL, grid=2))}
+    for kind, network in others.items():
+        with pytest.raises(TrainingError, match=f"the method mift with regions; these weights are of {kind}"):
+            draw_heat_maps(network, [tmp_path / "image.png"], tmp_path / "heat.png")

@@ -55,8 +55,9 @@ def draw_heat_maps(network: Network, paths: Sequence[Path], out: Path) -> None:
 
     Raises TrainingError for a damaged image and for a network that is not MIFT.
     """
-    if not isinstance(network, Mift):
-        raise TrainingError(f"heat maps are of the method mift; these weights are of {network.method!r}")
+    if not isinstance(network, Mift) or network.config.grid:
+        kind = f"a grid of {network.config.grid}" if network.config.grid else f"the method {network.method!r}"
+        raise TrainingError(f"heat maps are of the method mift with regions; these weights are of {kind}")
     images = np.stack([read_image(path, network.config.input_size) for path in paths])
     figure = new_figure(len(TITLES) * PANEL_IN, len(paths) * PANEL_IN + 0.3)
     grid = figure.subplots(len(paths), len(TITLES), squeeze=False)

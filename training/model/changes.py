@@ -23,10 +23,13 @@ def changed(config: MiftConfig, spec: NetworkSpec) -> MiftConfig:
         head_dim=spec.head_dim or config.head_dim,
         drop_path=spec.drop_path or config.drop_path,
         fusion=spec.fusion and config.fusion,
+        grid=spec.grid or config.grid,
     )
     patches = result.sides[3] ** 2
     if not 1 <= result.regions <= patches:
         raise TrainingError(f"network.regions: from 1 to the {patches} patches of stage 4, not {result.regions}")
+    if not 0 <= result.grid <= result.sides[3]:
+        raise TrainingError(f"network.grid: to the {result.sides[3]} patches of a side of stage 4, not {result.grid}")
     if result.head_dim < 1:
         raise TrainingError(f"network.head_dim: above 0, not {result.head_dim}")
     if not 0 <= result.drop_path < 1:

@@ -38,7 +38,8 @@ class MiftConfig:
     group in tokens, at most the stage's own side. `fusion_widths` are the channels after MFF's 1x1 reductions.
     `head_dim` is the width of one branch; the embedding joins the global branch and `regions` region branches.
     `kernels` are those of the embedding layers, ascending; `drop_path` the rate of stochastic depth at the last layer.
-    Without `fusion` the global feature is the mean of stage 4 alone.
+    Without `fusion` the global feature is the mean of stage 4 alone. A `grid` of that many cells a side takes the place
+    of both: a branch per cell, since in patches with north up a place in the patch is a place on the ground.
     """
 
     variant: str
@@ -54,6 +55,7 @@ class MiftConfig:
     attention: AttentionKind = AttentionKind.GLRA
     drop_path: float = 0.0
     fusion: bool = True
+    grid: int = 0
 
     @property
     def sides(self) -> tuple[int, ...]:
@@ -66,9 +68,14 @@ class MiftConfig:
         return self.regions if self.regions > 1 else 0
 
     @property
+    def branches(self) -> int:
+        """The cells of the grid, or the global branch and the regions."""
+        return self.grid**2 if self.grid else 1 + self.region_branches
+
+    @property
     def embedding_dim(self) -> int:
-        """Length of the embedding: (1 + region_branches) * head_dim."""
-        return (1 + self.region_branches) * self.head_dim
+        """Length of the embedding: branches * head_dim."""
+        return self.branches * self.head_dim
 
 
 VARIANTS: dict[str, MiftConfig] = {

@@ -9,6 +9,7 @@ from torch import nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
+from training.model.head import BottleneckHead
 from training.model.mift import Mift
 from training.model.network import Network
 
@@ -31,7 +32,7 @@ def parts(model: Mift) -> dict[str, list[str]]:
         named[f"stage {index + 1} MEF"] = [f"stages.{index}.0"]
         named[f"stage {index + 1} {kind}"] = [f"stages.{index}.{layer}" for layer in range(1, len(stage))]
     named["MFF"] = ["fusion"]
-    named["heads"] = ["global_head", *(f"region_heads.{index}" for index in range(len(model.region_heads)))]
+    named["heads"] = [path for path, module in model.named_modules() if isinstance(module, BottleneckHead)]
     return named
 
 

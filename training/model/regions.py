@@ -1,4 +1,7 @@
-"""Heat-map regions: section 3.4 and Eqs. 1 to 3 of the paper. No parameters, no data-dependent shapes."""
+"""Parts of a map of features: regions of its heat (section 3.4, Eqs. 1 to 3 of the paper), or cells of a grid.
+
+No parameters, no data-dependent shapes.
+"""
 
 from __future__ import annotations
 
@@ -33,3 +36,14 @@ def pool(features: Tensor, labels: Tensor, regions: int) -> Tensor:
 def region_features(features: Tensor, regions: int) -> Tensor:
     """Eqs. 1 to 3 in a row: stage 4 features [B, P, C] to region features [B, regions, C]."""
     return pool(features, partition(heat(features), regions), regions)
+
+
+def cell_features(features: Tensor, grid: int) -> Tensor:
+    """Mean feature vector of each cell, row by row from the north west; a map [B, P, P, C] to [B, grid^2, C].
+
+    Where grid does not divide P, neighbouring cells share a row or a column of patches.
+    """
+    side = features.shape[1]
+    bounds = [(index * side // grid, -(-(index + 1) * side // grid)) for index in range(grid)]
+    cells = [features[:, top:bottom, left:right] for top, bottom in bounds for left, right in bounds]
+    return torch.stack([cell.mean(dim=(1, 2)) for cell in cells], dim=1)

@@ -92,7 +92,8 @@ class NetworkSpec:
     """Changes to the variant, for ablations; empty values and 0 leave it as it is.
 
     attention: glra, local, swin, pvt or mha; kernels: of the four embedding layers; regions: of the heat map; head_dim:
-    width of a branch; drop_path: stochastic depth; fusion: MFF, without which the global feature is that of stage 4.
+    width of a branch; drop_path: stochastic depth; fusion: MFF, without which the global feature is that of stage 4;
+    grid: cells a side in place of the global branch and the regions.
     """
 
     attention: str = ""
@@ -101,6 +102,7 @@ class NetworkSpec:
     head_dim: int = 0
     drop_path: float = 0.0
     fusion: bool = True
+    grid: int = 0
 
 
 @dataclass(frozen=True)
