@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 BATCHES = (1, 8, 36, 54)
 """One look; a throughput; 36 headings; three looks at each of 18 headings, as the localizer asks without a heading."""
+FLOOR_NOTE = (
+    "the floor is the greater of the two: that of float32 products over float16 tiles, which int8 may stay below"
+)
 PRODUCT, READ = "float32 matrix product", "read the tiles once"
 
 Repeats = Annotated[int, typer.Option(min=3, help="Timed repetitions; the median and the 95th percentile are shown.")]
@@ -76,7 +79,7 @@ def search(
     model: Model = "mift_nano",
     repeats: Repeats = 20,
 ) -> None:
-    """Exact search over a map of random tiles for 1, 36 and 54 queries, beside one read of the tiles."""
+    """Search over a map of random tiles for 1, 36 and 54 queries, beside one read of the tiles."""
     from mift_ros.inference.load import load_embedder
     from mift_ros.localization.cosines import tile_cosines
 
@@ -100,7 +103,7 @@ def search(
     for count in queries:
         products_s = product_floor(2 * tiles * dim, count, times) or 0.0
         report.add(f"{count} queries", times[f"{count} queries"], count, max(read_s, products_s))
-    report.show(*rate_notes(times[PRODUCT], times[READ], embeddings.nbytes), "the floor is the greater of the two")
+    report.show(*rate_notes(times[PRODUCT], times[READ], embeddings.nbytes), FLOOR_NOTE)
 
 
 def random_tiles(count: int, dim: int) -> npt.NDArray[np.float16]:
