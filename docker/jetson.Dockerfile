@@ -38,7 +38,7 @@ COPY export /src/export
 # PyPI has no onnxruntime-gpu for aarch64: its CPU runtime is what is fallen back to while there is no engine.
 RUN python3 -m venv --system-site-packages /opt/mift \
  && /opt/mift/bin/pip install --no-cache-dir -c /src/constraints/apt-ros.txt \
-    "/src[cpu]" "cuda-python~=${CUDA}.0" "onnx>=1.16"
+    "/src[cpu]" "cuda-python~=${CUDA}.0"
 
 ENV PATH=/opt/mift/bin:$PATH AMENT_PREFIX_PATH=/opt/mift MIFT_ENGINES=/data/engines
 VOLUME /data
