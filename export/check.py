@@ -11,8 +11,9 @@ import numpy as np
 from export.agreement import LIMITS, Embedded, agreement, failures
 from export.imagery import Pairs
 from mift_ros.errors import ExportError
+from mift_ros.files import write_file
 from mift_ros.inference.embedder import Embedder
-from mift_ros.inference.engines import SUFFIX, sha256_of, write_file
+from mift_ros.inference.engines import SUFFIX, sha256_of
 from mift_ros.inference.load import describe, model_path
 from mift_ros.inference.onnx import OnnxEmbedder
 from mift_ros.inference.tensorrt import open_engine_file

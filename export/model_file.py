@@ -8,8 +8,8 @@ from pathlib import Path
 import onnx
 
 from mift_ros.errors import ExportError
+from mift_ros.files import write_file
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
-from mift_ros.inference.engines import write_file
 from mift_ros.inference.tensorrt_versions import MIN_OPSET
 
 MAX_ONNX_BYTES = 2 << 30

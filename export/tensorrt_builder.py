@@ -10,8 +10,9 @@ import onnx
 
 from export.tensorrt_monitor import Monitor, Progress
 from mift_ros.errors import ExportError, ModelError
+from mift_ros.files import write_file
 from mift_ros.inference.embedder import ModelIdentity
-from mift_ros.inference.engines import engine_path, write_file
+from mift_ros.inference.engines import engine_path
 from mift_ros.inference.profiles import DEFAULT_BATCHES, ranges
 from mift_ros.inference.tensorrt_log import MessageLog, collecting_logger, created
 from mift_ros.inference.tensorrt_versions import FLOAT32_LAYERS, Rules, builder_flags, holds_layers

@@ -13,8 +13,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from mift_ros.errors import TrainingError
+from mift_ros.files import replacing
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
-from training.files import replacing
 from training.model.build import network_class
 from training.model.config import MiftConfig
 from training.model.network import Network

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from mift_ros.cache.reader import MapCache
 from mift_ros.errors import BagError
 from mift_ros.evaluation.flight import Flight, FlightSample
 from mift_ros.evaluation.records import Truth
+from mift_ros.files import write_file
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.cosines import tile_cosines
@@ -195,7 +195,5 @@ def kept_samples(path: Path, origin: str, make: Callable[[], Iterable[list[Sampl
     for some in make():
         found += some
         yield some
-    partial = path.with_name(path.name + ".partial")
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial.write_text("\n".join([origin, *(sample.to_json() for sample in found)]) + "\n", encoding="utf-8")
-    os.replace(partial, path)
+    write_file(path, "\n".join([origin, *(sample.to_json() for sample in found)]) + "\n")

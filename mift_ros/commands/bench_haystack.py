@@ -48,7 +48,7 @@ def haystack(
     from mift_ros.evaluation.bag import Bag
     from mift_ros.evaluation.flight import Flight
     from mift_ros.evaluation.settings import read_settings
-    from mift_ros.inference.engines import write_file
+    from mift_ros.files import write_file
     from mift_ros.inference.load import load_embedder
     from mift_ros.localization.config import LocalizerConfig
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from rich.table import Table
 
 from mift_ros.commands.machine import machine
 from mift_ros.errors import BagError, ConfigError
+from mift_ros.files import write_file
 
 if TYPE_CHECKING:
     from mift_ros.evaluation.peers.compare import Outcome
@@ -97,6 +97,4 @@ def _write(folder: Path, outcomes: list[Outcome]) -> None:
         "results.md": f"`{made}`\n\n{markdown(outcomes)}\n{where}\n",
     }
     for name, text in texts.items():
-        partial = folder / f"{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, folder / name)
+        write_file(folder / name, text)

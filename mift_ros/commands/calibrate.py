@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -20,6 +19,7 @@ from mift_ros.calibration.run import FlightOver, Material, calibrate, collect
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.metrics import GAUSS_SHARES
 from mift_ros.evaluation.settings import read_settings
+from mift_ros.files import write_file
 from mift_ros.inference.load import load_embedder
 from mift_ros.localization.calibration import NONE, Calibration
 from mift_ros.localization.config import LocalizerConfig
@@ -49,9 +49,9 @@ def calibrate_command(
     with _progress() as progress:
         found = collect(material, samples or out.with_name(out.name + ".samples"), progress)
     fitted, proof, curve = calibrate(found, material)
-    _write(out, fitted.to_yaml().encode())
+    write_file(out, fitted.to_yaml().encode())
     picture = out.with_suffix(".png")
-    _write(picture, calibration_png(curve, fitted, proof))
+    write_file(picture, calibration_png(curve, fitted, proof))
     _tell(fitted, proof)
     console.print(f"calibration: {out}, picture: {picture}", soft_wrap=True)
 
@@ -78,12 +78,6 @@ def _progress() -> Iterator[Callable[[str, int, int], None]]:
             bars.update(tasks[name], completed=done, total=total)
 
         yield update
-
-
-def _write(path: Path, content: bytes) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_bytes(content)
-    os.replace(partial, path)
 
 
 def _tell(fitted: Calibration, proof: Proof) -> None:

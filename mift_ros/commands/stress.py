@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -19,6 +18,7 @@ from rich.table import Table
 from mift_ros import __version__
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.settings import read_settings
+from mift_ros.files import write_file
 from mift_ros.inference.load import load_embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.stress.scenario import Scenario
@@ -99,6 +99,4 @@ def _write(folder: Path, rows: list[Row], outcomes: list[Outcome]) -> None:
         "results.md": f"`{made['command']}`, mift_ros {__version__}\n\n{markdown(rows)}",
     }
     for name, text in texts.items():
-        partial = folder / f"{name}.partial"
-        partial.write_text(text, encoding="utf-8")
-        os.replace(partial, folder / name)
+        write_file(folder / name, text)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,12 @@ import numpy as np
 from mift_ros.errors import BagError
 from mift_ros.evaluation.metrics import error_of
 from mift_ros.evaluation.records import FixRecord, FrameRecord, Truth
+from mift_ros.files import write_file
 
 
 def write_records(path: Path, records: Sequence[FrameRecord]) -> None:
     """Write records; NaN becomes null. The error against the truth is added for people and not read back."""
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text("".join(json.dumps(without_nan(_row(record))) + "\n" for record in records), encoding="utf-8")
-    os.replace(partial, path)
+    write_file(path, "".join(json.dumps(without_nan(_row(record))) + "\n" for record in records))
 
 
 def read_records(path: Path) -> list[FrameRecord]:

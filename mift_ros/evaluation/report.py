@@ -7,7 +7,6 @@ import csv
 import html
 import io
 import math
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from mift_ros.evaluation import plots
 from mift_ros.evaluation.metrics import FAR_M, GAUSS_SHARES, Summary, errors_of, summarise
 from mift_ros.evaluation.operating import operating_png
 from mift_ros.evaluation.records import FrameRecord
+from mift_ros.files import write_file
 
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "pyproj", "rasterio", "rosbags")
 CSV_COLUMNS = (
@@ -43,8 +43,8 @@ class Context:
 def write_report(folder: Path, records: Sequence[FrameRecord], cache: MapCache, context: Context) -> Path:
     """Write report.html and frames.csv into a folder; returns the path of the report."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "frames.csv", _frames_csv(records))
-    _write(folder / "report.html", render_html(records, cache, context))
+    write_file(folder / "frames.csv", _frames_csv(records))
+    write_file(folder / "report.html", render_html(records, cache, context))
     return folder / "report.html"
 
 
@@ -169,9 +169,3 @@ def _frames_csv(records: Sequence[FrameRecord]) -> str:
         values = (r.stamp_ns, *truth, *fix, *judged, *match, r.latency_s)
         writer.writerow([*("" if v is None or v != v else v for v in values), r.reason, r.detail])
     return out.getvalue()
-
-
-def _write(path: Path, text: str) -> None:
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)

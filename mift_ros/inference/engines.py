@@ -12,6 +12,7 @@ import os
 from pathlib import Path
 
 from mift_ros.errors import ModelError
+from mift_ros.files import write_file
 from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.inference.engine_key import EngineKey, EngineRecord, StaleEngineError
 
@@ -98,24 +99,6 @@ def write_engine(path: Path, engine: bytes, key: EngineKey, identity: ModelIdent
 def record_path(path: Path) -> Path:
     """The JSON beside an engine."""
     return path.with_name(path.name + ".json")
-
-
-def write_file(path: Path, content: bytes) -> None:
-    """Write to a temporary name, flush to the disk, rename: power may go at any moment.
-
-    Raises:
-        OSError: it cannot be written; nothing is left behind.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def sha256_of(path: Path) -> str:

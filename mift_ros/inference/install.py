@@ -15,7 +15,7 @@ from typing import BinaryIO
 from urllib.parse import unquote, urlsplit
 
 from mift_ros.errors import ModelError
-from mift_ros.inference.engines import write_file
+from mift_ros.files import write_file
 from mift_ros.inference.fetch import Missing, beside, is_url, open_source
 from mift_ros.inference.installed import (
     CARD_SUFFIX,

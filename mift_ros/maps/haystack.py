@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import shutil
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -19,6 +18,7 @@ from rasterio.transform import Affine
 from rasterio.windows import Window
 
 from mift_ros.errors import MapError
+from mift_ros.files import replacing
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.maps.ground import Ground
 from mift_ros.maps.patchwork import Patchwork
@@ -81,15 +81,15 @@ def write_haystack(
     _check_imagery(needle.bounds, grounds)
     _check_disk(out, grid.side_px)
     placed: Counter[str] = Counter()
-    partial = out.with_name(out.name + ".partial")
     try:
-        with rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES), _create(partial, grid) as dataset:
+        with (
+            rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
+            replacing(out) as temporary,
+            _create(temporary, grid) as dataset,
+        ):
             _write(dataset, grid, needle, Patchwork(grounds, gsd_m, placed), seed, progress)
-        os.replace(partial, out)
     except (OSError, RasterioError) as error:
         raise MapError(f"{out}: cannot be written ({error})") from error
-    finally:
-        partial.unlink(missing_ok=True)
     return Haystack(grid.side_px, at, {name: square_m / 1e6 for name, square_m in placed.items()})
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +15,7 @@ from rasterio.shutil import copy
 from rasterio.transform import from_origin
 
 from mift_ros.errors import SimulationError
+from mift_ros.files import replacing
 from mift_ros.simulation.world import World
 
 TOWN_LAT_DEG, TOWN_LON_DEG = 45.5, -5.0
@@ -63,14 +63,13 @@ def write_geotiff(pixels: npt.NDArray[Any], path: Path, lat_deg: float, lon_deg:
         "driver": "MEM", "width": width, "height": height, "count": bands, "dtype": pixels.dtype.name,
         "crs": f"EPSG:{epsg}", "transform": grid,
     }  # fmt: skip
-    partial = path.with_name(path.name + ".partial")
     options = {"driver": "COG", "blocksize": 512, "compress": "DEFLATE", "level": 1, "predictor": "YES"}
     try:
         with rasterio.open("", "w+", **profile) as dataset:
             dataset.write(np.moveaxis(pixels, -1, 0))
             if bands == 3:
                 dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
-            copy(dataset, str(partial), overview_resampling=Resampling.average.name, **options)
-        os.replace(partial, path)
+            with replacing(path) as temporary:
+                copy(dataset, str(temporary), overview_resampling=Resampling.average.name, **options)
     except (OSError, rasterio.errors.RasterioError) as error:
         raise SimulationError(f"{path} cannot be written: {error}") from error

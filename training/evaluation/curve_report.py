@@ -10,9 +10,9 @@ from pathlib import Path
 from rich.table import Table
 
 from mift_ros.errors import TrainingError
+from mift_ros.files import replacing
 from training.evaluation.curves import KS, Curve
 from training.evaluation.figures import new_figure, save_figure
-from training.files import replacing
 
 Recalls = dict[str, dict[str, float]]
 """By row and column, shares; rows are methods."""

@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from mift_ros.errors import TrainingError
-from training.files import replacing
+from mift_ros.files import replacing
 
 DOTS_PER_INCH = 120
 

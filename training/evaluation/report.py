@@ -11,9 +11,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from mift_ros.errors import TrainingError
+from mift_ros.files import replacing
 from training.evaluation.protocol import TaskResult
 from training.evaluation.ranking import Ranking
-from training.files import replacing
 
 Row = dict[str, str | int | float]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training.files import replacing
+from mift_ros.files import replacing
 
 LOG_FILE = "log.csv"
 COLUMNS = (

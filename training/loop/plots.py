@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from training.files import replacing
+from mift_ros.files import replacing
 from training.loop.history import History
 
 CURVES_FILE = "curves.png"

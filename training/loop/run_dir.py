@@ -15,7 +15,7 @@ import torch
 
 from mift_ros import __version__
 from mift_ros.errors import TrainingError
-from training.files import replacing
+from mift_ros.files import replacing
 from training.loop.state import STATE_FILE
 from training.recipes.schema import Recipe
 

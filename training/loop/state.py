@@ -13,8 +13,8 @@ from torch.optim import Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from mift_ros.errors import TrainingError
+from mift_ros.files import replacing
 from training.data.batch import Share
-from training.files import replacing
 from training.loop.average import averaged
 from training.loop.generators import generator_states, set_generator_states
 from training.loop.optimizers import make_optimizer

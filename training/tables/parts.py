@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.errors import TrainingError
+from mift_ros.files import replacing
 from training.checkpoint import load_weights
 from training.data.orthophotos.batches import held_out_pairs
 from training.data.orthophotos.imagery import Imagery, load_imagery
 from training.evaluation.held_out import evaluate_pairs, held_out_sources
-from training.files import replacing
 from training.loop.state import STATE_FILE
 from training.loop.trainer import WEIGHTS_FILE, train
 from training.model.config import VARIANTS

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from training.files import replacing
+from mift_ros.files import replacing
 from training.tables.parts import STRENGTHS, PartResult
 
 COLUMNS = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from training.files import replacing
+from mift_ros.files import replacing
 from training.tables.paper import Figures, PaperTable
 from training.tables.runner import Result
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from mift_ros.errors import TrainingError
+from mift_ros.files import replacing
 from training.checkpoint import load_weights
 from training.data.multiview.layout import open_dataset
 from training.data.multiview.sampler import epoch_steps
 from training.evaluation.protocol import DRONE_TO_SATELLITE, SATELLITE_TO_DRONE, SplitResult, evaluate_split
-from training.files import replacing
 from training.loop.state import STATE_FILE
 from training.loop.trainer import WEIGHTS_FILE, train
 from training.recipes.reader import load_recipe

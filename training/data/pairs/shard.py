@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.errors import TrainingError
-from training.files import replacing
+from mift_ros.files import replacing
 
 Image = npt.NDArray[np.uint8]
 Encoded = npt.NDArray[np.uint8]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mift_ros.errors import TrainingError
-from training.files import replacing
+from mift_ros.files import replacing
 
 SET_FILE, POSITIONS_FILE = "set.json", "positions.csv"
 
