@@ -51,7 +51,7 @@ def test_the_largest_sums_are_exact(dim):
 
 
 def test_a_processor_on_which_sums_overflow_is_refused(monkeypatch):
-    session = int8_product._session  # made to add up to less, as sums do that saturate
-    monkeypatch.setattr(int8_product, "_session", lambda levels, scale, threads: session(levels // 2, scale, threads))
+    part = int8_product._part  # made to add up to less, as sums do that saturate
+    monkeypatch.setattr(int8_product, "_part", lambda levels, scale: part(levels // 2, scale))
     with pytest.raises(ModelError, match="sums of int8 products overflow on this processor"):
         Int8Product(np.ones((1, 4), np.float32))
