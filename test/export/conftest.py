@@ -1,4 +1,4 @@
-"""The packaged model, images of made-up ground, and a map of it."""
+"""The packaged model, one with the paper's regions, images of made-up ground, and a map of it."""
 
 from pathlib import Path
 
@@ -13,6 +13,22 @@ def nano_path():
     if not NANO.is_file():
         pytest.skip("no packaged model in this tree")
     return NANO
+
+
+@pytest.fixture(scope="session")
+def with_regions():
+    """A small untrained network that ranks regions by heat, which the packaged one does not: ONNX and identity."""
+    torch = pytest.importorskip("torch", reason="export needs PyTorch")
+    pytest.importorskip("onnxscript", reason="export needs onnxscript")
+    from export.onnx import to_onnx
+    from training.checkpoint import identify
+    from training.model.config import MiftConfig
+    from training.model.mift import Mift
+
+    torch.manual_seed(0)
+    network = Mift(MiftConfig("tiny", 64, (16, 16, 16, 16), (2, 2, 2, 2), (1, 1, 2, 2), 4, (4, 4, 8, 8), 8)).eval()
+    identity = identify(network, "untrained")
+    return to_onnx(network, identity), identity
 
 
 def ground(count, size, seed):

@@ -59,8 +59,13 @@ def test_products_are_float16_and_norms_softmax_and_sums_float32(half_nano):
     found = types_by_operator(half_nano)
     for operator in ("Conv", "MatMul", "Gemm"):
         assert found[operator] == {TensorProto.FLOAT16}, operator
-    for operator in ("LayerNormalization", "Softmax", "ReduceMean", "ReduceL2", "TopK"):
+    for operator in ("LayerNormalization", "Softmax", "ReduceMean", "ReduceL2"):
         assert found[operator] == {TensorProto.FLOAT}, operator
+
+
+def test_regions_are_ranked_in_float32(with_regions):
+    proto, _ = with_regions
+    assert types_by_operator(to_half(proto))["TopK"] == {TensorProto.FLOAT}
 
 
 def test_layers_are_in_one_list_only():

@@ -92,9 +92,19 @@ def test_no_weight_is_left_over(quantised):
     assert {weight.name for weight in quantised.graph.initializer} <= read
 
 
-def test_norms_softmax_and_the_ranking_of_regions_take_float32(quantised):
+def test_norms_and_softmax_take_float32(quantised):
     counts = Counter(node.op_type for node in quantised.graph.node)
-    assert counts["LayerNormalization"] == 24 and counts["Softmax"] == 10 and counts["TopK"] == 2
+    assert counts["LayerNormalization"] == 24 and counts["Softmax"] == 10
+
+
+def test_the_ranking_of_regions_takes_float32(with_regions, make_ground):
+    proto, identity = with_regions
+    small = to_int8(proto, Preprocessor(identity)(make_ground(4, identity.input_size, 0)))
+    made_by = producers(small)
+    rankings = [node for node in small.graph.node if node.op_type == "TopK"]
+    assert rankings
+    for node in rankings:
+        assert made_by[node.input[0]].op_type != "DequantizeLinear"
 
 
 def test_tensorrt_is_given_the_graph_as_it_is(quantised, tmp_path):

@@ -74,7 +74,7 @@ def rows(variant: str) -> tuple[Part, ...]:
         Part("GLRA: plain attention (MHA)", ("network.attention=mha",)),
         Part("no MFF: global feature of stage 4", ("network.fusion=false",)),
         Part("no regions: one branch", ("network.regions=1", f"network.head_dim={width}")),
-        Part("quarters of the patch for global branch and regions", ("network.grid=2",)),
+        Part("no regions: quarters of the patch", ("network.grid=2",)),
     )
 
 
