@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.table import Table
 
 from mift_ros.errors import TrainingError
-from mift_ros.files import replacing
+from mift_ros.files import write_file
 from training.evaluation.curves import KS, Curve
 from training.evaluation.figures import new_figure, save_figure
 
@@ -85,6 +85,5 @@ def write_curves(
         "curves.md": "\n".join([head, *(markdown(table) for table in tables)]),
     }
     for name, text in texts.items():
-        with replacing(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_file(out / name, text)
     plot_curves(curves, out / "curves.png")

@@ -15,7 +15,7 @@ import torch
 
 from mift_ros import __version__
 from mift_ros.errors import TrainingError
-from mift_ros.files import replacing
+from mift_ros.files import write_file
 from training.loop.state import STATE_FILE
 from training.recipes.schema import Recipe
 
@@ -68,8 +68,7 @@ def record_start(run_dir: Path, recipe: Recipe, step: int, data: Path, device: t
         "versions": {"mift_ros": __version__, **{name: _version(name) for name in PACKAGES}},
     }
     starts = [*_starts(path), start] if step else [start]
-    with replacing(path) as temporary:
-        temporary.write_text(json.dumps({"recipe": recipe.to_dict(), "starts": starts}, indent=1), encoding="utf-8")
+    write_file(path, json.dumps({"recipe": recipe.to_dict(), "starts": starts}, indent=1))
 
 
 def _starts(path: Path) -> list[dict[str, Any]]:

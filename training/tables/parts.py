@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.errors import TrainingError
-from mift_ros.files import replacing
+from mift_ros.files import write_file
 from training.checkpoint import load_weights
 from training.data.orthophotos.batches import held_out_pairs
 from training.data.orthophotos.imagery import Imagery, load_imagery
@@ -137,8 +137,7 @@ def _train(recipe: Recipe, data: Path, folder: Path) -> None:
         flops=count_flops(network)[""],
         ranks=held_out_ranks(network, recipe, load_imagery(data, sources, views.finest_gsd_m)),
     )
-    with replacing(folder / RESULT_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(result)), encoding="utf-8")
+    write_file(folder / RESULT_FILE, json.dumps(asdict(result)))
 
 
 def _shown(recipe: Recipe, strength: float, seed: int) -> Recipe:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from rich.table import Table
 
-from mift_ros.files import replacing
+from mift_ros.files import write_file
 from training.tables.parts import STRENGTHS, PartResult
 
 COLUMNS = (
@@ -64,8 +64,7 @@ def write_results(out: Path, results: Results, about: dict[str, str]) -> None:
     lines += [f"| {label} | {' | '.join(row)} |" for label, row in _rows(results)]
     texts = {"parts.json": json.dumps({"about": about, "rows": content}), "parts.md": "\n".join([*lines, ""])}
     for name, text in texts.items():
-        with replacing(out / name) as temporary:
-            temporary.write_text(text, encoding="utf-8")
+        write_file(out / name, text)
 
 
 def _rows(results: Results) -> list[tuple[str, list[str]]]:

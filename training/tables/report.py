@@ -10,7 +10,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from mift_ros.files import replacing
+from mift_ros.files import write_file
 from training.tables.paper import Figures, PaperTable
 from training.tables.runner import Result
 
@@ -67,12 +67,10 @@ def write_results(out: Path, tables: dict[str, PaperTable], finished: Finished, 
         ]
         for name, rows in finished.items()
     }
-    with replacing(out / RESULTS_FILE) as temporary:
-        temporary.write_text(json.dumps({"about": about, "tables": content}, indent=1), encoding="utf-8")
+    write_file(out / RESULTS_FILE, json.dumps({"about": about, "tables": content}, indent=1))
     lines = [*(f"- {key}: {value}" for key, value in about.items()), ""]
     lines += [markdown_table(tables[name], rows) for name, rows in finished.items()]
-    with replacing(out / MARKDOWN_FILE) as temporary:
-        temporary.write_text("\n".join(lines), encoding="utf-8")
+    write_file(out / MARKDOWN_FILE, "\n".join(lines))
 
 
 def _plain(figures: Figures | None) -> dict[str, float] | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from mift_ros.errors import TrainingError
-from mift_ros.files import replacing
+from mift_ros.files import write_file
 from training.checkpoint import load_weights
 from training.data.multiview.layout import open_dataset
 from training.data.multiview.sampler import epoch_steps
@@ -143,8 +143,7 @@ def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int, t
         parameters=sum(p.numel() for p in network.parameters()),
         train_s=train_s,
     )
-    with replacing(folder / RESULT_FILE) as temporary:
-        temporary.write_text(json.dumps(asdict(result), indent=1), encoding="utf-8")
+    write_file(folder / RESULT_FILE, json.dumps(asdict(result), indent=1))
 
 
 def read_result(path: Path, label: str) -> Result:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mift_ros.errors import TrainingError
-from mift_ros.files import replacing
+from mift_ros.files import replacing, write_file
 
 SET_FILE, POSITIONS_FILE = "set.json", "positions.csv"
 
@@ -43,8 +43,7 @@ def claim(root: Path, manifest: dict[str, Any]) -> None:
         elif any(root.iterdir()):
             raise TrainingError(f"{root} is not empty and no set of this command: give another folder")
         else:
-            with replacing(path) as temporary:
-                temporary.write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+            write_file(path, json.dumps(manifest, indent=2) + "\n")
     except (OSError, ValueError) as error:
         raise TrainingError(f"{root} cannot be used for a set: {error}") from error
 
