@@ -19,7 +19,6 @@ from mift_ros.evaluation.records import Truth
 from mift_ros.files import write_file
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.inference.embedder import Embedder
-from mift_ros.localization.cosines import tile_cosines
 from mift_ros.localization.covariance import ErrorSources
 from mift_ros.localization.localizer import Localizer
 from mift_ros.localization.types import Frame, Match, Result, Telemetry
@@ -88,7 +87,6 @@ class Sampler:
     ) -> None:
         self._localizer, self._embedder, self._elsewhere = localizer, embedder, elsewhere
         self._wrong_every = wrong_every
-        self._search = tile_cosines(localizer.cache.embeddings)
 
     def samples(self, flight: Flight) -> Iterator[list[Sample]]:
         """The samples of each frame, none of a frame that never came to a match.
@@ -160,7 +158,7 @@ class Sampler:
 
     def _tile_share(self, match: Match, here: npt.NDArray[np.float64]) -> tuple[tuple[float, ...], float]:
         """Softmax at the tile nearest to the ground that was really seen, and the share of tiles beyond it."""
-        cosine = self._search(self._embedder.embed(match.patch[None]))[0].astype(np.float64)
+        cosine = self._localizer.search.cosine(self._embedder.embed(match.patch[None]))[0].astype(np.float64)
         seen = here + np.array(match.sources.offset_m)
         true = int(((self._localizer.cache.centres_m - seen) ** 2).sum(axis=1).argmin())
         below = cosine - cosine.max()

@@ -18,7 +18,6 @@ from mift_ros.commands.bench_speed import random_tiles
 from mift_ros.geometry.camera import CameraModel
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.config import LocalizerConfig
-from mift_ros.localization.cosines import tile_cosines
 from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.localizer import Localizer
 from mift_ros.localization.types import Fix, Frame, Telemetry
@@ -105,7 +104,7 @@ def stages(case: Case) -> Stages:
     """Each stage as a call on what the stage before gives, and all of them as the localizer does them, from lost."""
     embedder, cache = case.scene.embedder, case.scene.cache
     frame, made, localizer = case.frame(), case.rectify(), Localizer(cache, embedder, case.config)
-    queries, find = embedder.embed(made.patches), tile_cosines(cache.embeddings)
+    queries = embedder.embed(made.patches)
     pixels = embedder.identity.input_size
 
     def locate() -> object:
@@ -118,7 +117,7 @@ def stages(case: Case) -> Stages:
         "decode": case.frame,
         "rectify": partial(make_hypotheses, frame, case.telemetry, case.config, TILE_M, pixels),
         "embed": partial(embedder.embed, made.patches),
-        "search": partial(find, queries),
+        "search": partial(localizer.search.cosine, queries),
         "all": locate,
     }
     return Stages(calls, len(made.patches), outcome)

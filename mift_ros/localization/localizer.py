@@ -62,7 +62,7 @@ class Localizer:
         self.calibration = load_calibration(config.calibration, embedder.identity)
         self.cache, self.config = cache, self.calibration.applied(config, len(cache))
         self._lost = self.calibration.lost(len(cache), config.candidates)
-        self._search = MapSearch(cache, embedder, self.config.min_coverage)
+        self.search = MapSearch(cache, embedder, self.config.min_coverage)
         self._chance = Chance(cache)
         self._terrain = cache.terrain if self.config.use_terrain else None
         self._relief = Relief(cache, self._terrain, self.config) if self._terrain is not None else None
@@ -102,7 +102,7 @@ class Localizer:
 
     def _match(self, made: Hypotheses, frame: Frame, telemetry: Telemetry) -> _Accepted | _Refused:
         """Search, verify, fold into the belief, decide."""
-        scores = self._search(made)
+        scores = self.search(made)
         candidates, expected_count, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)
@@ -154,7 +154,7 @@ class Localizer:
         self, made: Hypotheses, scores: Scores, prior: Prior | None
     ) -> tuple[list[Candidate], int, Refusal | None]:
         """Where the modes expect the view (so many), and the best tiles, inside the prior's gate when there is one."""
-        vehicles = self._search.vehicles_m(made, scores)
+        vehicles = self.search.vehicles_m(made, scores)
         weight = self._tracker.belief.at(vehicles) + 1e-12
         if prior is not None:
             at = self.cache.frame.to_local(prior.lat_deg, prior.lon_deg)
@@ -179,7 +179,7 @@ class Localizer:
 
     def _update(self, made: Hypotheses, scores: Scores, sightings: list[Sighting]) -> list[Support]:
         """Fold the frame into the belief, taking the patch to lie where the best tile's hypothesis says."""
-        likelihood = self._search.vote.grid(self._likelihood(scores).astype(np.float32))
+        likelihood = self.search.vote.grid(self._likelihood(scores).astype(np.float32))
         return self._tracker.update(likelihood, made.offset_m(int(scores.pose[scores.best.argmax()])), sightings)
 
     def _result(self, stamp_ns: int, outcome: _Accepted | _Refused) -> Result:

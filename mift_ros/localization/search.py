@@ -90,17 +90,20 @@ def comparable(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 class MapSearch:
-    """Scores every tile of one map for the poses of a frame; `vote` lays values per tile on the map's grid."""
+    """Scores every tile of one map for the poses of a frame.
+
+    `cosine` compares embeddings with every tile, `vote` lays values per tile on the map's grid.
+    """
 
     def __init__(self, cache: MapCache, embedder: Embedder, min_coverage: float) -> None:
         self._embedder, self._min_coverage = embedder, min_coverage
-        self._cosine, self._centres_m = tile_cosines(cache.embeddings), cache.centres_m
+        self.cosine, self._centres_m = tile_cosines(cache.embeddings), cache.centres_m
         m = cache.manifest
         self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
 
     def __call__(self, made: Hypotheses) -> Scores:
         """Best score of each tile over the poses whose patch is covered well enough."""
-        cosine = self._cosine(self._embedder.embed(made.patches))
+        cosine = self.cosine(self._embedder.embed(made.patches))
         return best_over_poses(cosine, made.poses, self.vote, self._min_coverage)
 
     def vehicles_m(self, made: Hypotheses, scores: Scores) -> npt.NDArray[np.float64]:
