@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.localization import structure
+from mift_ros.localization.clutter import FIELD_PX, Clutter
 from mift_ros.localization.windows import map_window
 
 PLACES = 32
@@ -20,8 +21,6 @@ SHIFTS_PX = 24
 """Each place gives the scores of (SHIFTS_PX + 1) squared shifts; neighbours are alike, some fifty are independent."""
 APART_M = 60.0
 """Places nearer than this to the match are left out: there the view may well belong."""
-TEXTURE_PX = 128
-"""Side of the windows over which the map's texture is measured."""
 LEAST_SPREAD = 0.01
 """Standard deviation below which the map is too empty for any match to mean something."""
 
@@ -50,7 +49,7 @@ class Chance:
         self._centres_m: npt.NDArray[np.float64] = np.asarray(cache.centres_m[chosen])
         self._size = 0
         self._windows: list[structure.Window] = []
-        self._textures: dict[float, float] = {}
+        self._clutter: dict[float, Clutter] = {}
 
     def noise(self, template: structure.Template, centre_m: tuple[float, float]) -> Noise:
         """What a view scores at places away from the one where it matched best."""
@@ -62,14 +61,12 @@ class Chance:
         scores = np.stack(fields)
         return Noise(float(scores.mean()), max(float(scores.std()), LEAST_SPREAD))
 
-    def texture(self, gsd_m: float) -> float:
-        """Mean energy per pixel of the map's structure at a resolution."""
-        if gsd_m not in self._textures:
+    def clutter(self, gsd_m: float) -> Clutter:
+        """What the map's structure is like at a resolution."""
+        if gsd_m not in self._clutter:
             centres = [(float(east), float(north)) for east, north in self._centres_m]
-            cut = [map_window(self._cache, centre, TEXTURE_PX, gsd_m) for centre in centres]
-            energy = sum(float((structure.orientation_field(grey, grey) ** 2).sum()) for grey in cut)
-            self._textures[gsd_m] = energy / max(sum(int(np.count_nonzero(grey)) for grey in cut), 1)
-        return self._textures[gsd_m]
+            self._clutter[gsd_m] = Clutter([map_window(self._cache, at, FIELD_PX, gsd_m) for at in centres], gsd_m)
+        return self._clutter[gsd_m]
 
     def side(self, template_size: int) -> int:
         """Side of the transform that a template of this size must have."""

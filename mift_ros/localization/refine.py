@@ -280,8 +280,10 @@ class Refiner:
         key = (*pose, side, smoothing_px)
         if key not in self._templates:
             grey, valid = self._grey[view].patch(heading_deg, size, gsd_m, scale)
-            texture = self._chance.texture(gsd_m)
-            self._templates[key] = structure.make_template(grey, valid, side, texture, smoothing_px)
+            clutter = self._chance.clutter(gsd_m)
+            self._templates[key] = structure.make_template(
+                grey, valid, side, clutter.texture, smoothing_px, clutter.weight(side)
+            )
         return self._templates[key]
 
 

@@ -2,11 +2,12 @@
 
 A field holds exp(2i*theta) of the image gradient with clipped magnitude, so that an edge counts the same whichever
 side is brighter (another sun, another season) and however strong it is. Correlating a masked field with a map window
-and dividing by the local energy gives a score in [-1, 1] for every shift.
+and dividing by the local energy gives a score for every shift, about 1 at most.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -107,15 +108,30 @@ def make_template(
     side: int,
     texture: float = 0.0,
     smoothing_px: float = SMOOTHING_PX,
+    weight: Field | None = None,
 ) -> Template:
-    """Spectra of a square grey patch in a transform of `side`, for a map of a mean energy per pixel (`texture`)."""
+    """Spectra of a square grey patch in a transform of `side`, for a map of a mean energy per pixel (`texture`).
+
+    `weight` [side, side // 2 + 1] is what each wave counts; all the same without it.
+    """
     mask = inner(valid)
     x, y = _planes(grey, mask, smoothing_px)
     energy = float(np.vdot(x, x) + np.vdot(y, y))
     pixels = cv2.countNonZero(mask)
     floor = max(1e-6, LEAST_OF_TEMPLATE * energy, LEAST_OF_TEXTURE * texture * pixels)
     x_spectrum, y_spectrum, mask_spectrum = (_conjugate(_spectrum(plane, side)) for plane in (x, y, mask))
-    return Template(x_spectrum, y_spectrum, mask_spectrum, float(np.sqrt(energy)), len(grey), pixels, floor)
+    if weight is not None:
+        energy = _weighted_energy(x_spectrum, weight) + _weighted_energy(y_spectrum, weight)
+        x_spectrum *= weight
+        y_spectrum *= weight
+    return Template(x_spectrum, y_spectrum, mask_spectrum, math.sqrt(energy), len(grey), pixels, floor)
+
+
+def _weighted_energy(spectrum: Spectrum, weight: Field) -> float:
+    """Energy of a real image from half of its spectrum (Parseval), each wave times its weight."""
+    power = weight * (spectrum.real**2 + spectrum.imag**2)
+    both = 2 * float(power.sum()) - float(power[:, 0].sum() + power[:, -1].sum())
+    return both / len(spectrum) ** 2
 
 
 def make_window(grey: npt.NDArray[np.uint8], side: int, smoothing_px: float = SMOOTHING_PX) -> Window:
@@ -125,7 +141,11 @@ def make_window(grey: npt.NDArray[np.uint8], side: int, smoothing_px: float = SM
 
 
 def correlate(template: Template, window: Window) -> Field:
-    """Score of the template at every shift inside the window: [window - template + 1] squared, in [-1, 1]."""
+    """Score of the template at every shift inside the window: [window - template + 1] squared.
+
+    It is in [-1, 1] but for a template with weighted waves, which are not weighed in the window's energy: that would take
+    two more transforms of every window, and the true place stands out no better for it.
+    """
     shifts = window.size - template.size + 1
     side = len(window.x)
     match = window.x * template.x
@@ -137,7 +157,7 @@ def correlate(template: Template, window: Window) -> Field:
     energy += np.float32(1e-9)
     score = _shifts(match, side, shifts)
     score /= energy
-    return np.asarray(score.clip(-1.0, 1.0, out=score), np.float32)
+    return np.asarray(score, np.float32)
 
 
 def _conjugate(spectrum: Spectrum) -> Spectrum:

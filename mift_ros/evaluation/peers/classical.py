@@ -59,7 +59,7 @@ class FullCorrelation(Stateless):
             raise PeerError(f"{cache.path.name} covers {area_km2:.1f} km2, the whole is correlated up to {MAX_KM2:g}")
         self._cache, self._config = cache, config
         self._gsd_m = max(MIN_GSD_M, m.raster_gsd_m)
-        self._texture = Chance(cache).texture(self._gsd_m)
+        self._texture = Chance(cache).clutter(self._gsd_m).texture
         self._size, self._side = 0, 0
         self._blocks: list[_Block] = []
 
