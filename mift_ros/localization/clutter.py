@@ -1,10 +1,10 @@
 """What the map's structure is like anywhere: the background that a match has to stand out from.
 
-Edges of a map are not white noise: streets and roofs share directions and spacings, so that long waves and the lattice of
-a town carry most of the correlation with wrong places. A matched filter for a signal in coloured clutter divides by the
-clutter's power (North, Proc. IEEE 51, 1963, reprint of 1943; Turin, IRE Trans. Inf. Theory 6, 1960). Here the view is itself
-such clutter, known from another source only: dividing by all of the power would lift the waves that the two sources do not
-share, so it is the square root, and waves shorter than the sources agree on are damped.
+Edges of a map are not white noise: streets and roofs share directions and spacings, so that long waves and the lattice
+of a town carry most of the correlation with wrong places. A matched filter for a signal in coloured clutter divides by
+the clutter's power (Turin, "An introduction to matched filters", IRE Trans. Inf. Theory 6, 1960). Here the view
+is itself such clutter, known from another source only: dividing by all of the power would lift the waves that the two
+sources do not share, so it is the square root, and waves shorter than the sources agree on are damped.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ FIELD_PX = 128
 COHERENT_M = 0.7
 """Standard deviation of the Gaussian that damps short waves. Over real photos on another source's map and two made-up
 grounds the true place stands out about as well from 0.7 to 1.5 m, at 1, 2 and 3 m per pixel."""
+PAD = 4
 LEAST_POWER = 0.01
 """Share of the mean power that every wave is taken to have."""
 
@@ -40,11 +41,11 @@ class Clutter:
 
     @cached_property
     def _power(self) -> Field:
-        """Mean power [FIELD_PX, FIELD_PX] in units of its mean, smoothed over neighbours, zero frequency in the middle."""
+        """Mean power [FIELD_PX, FIELD_PX] over its mean, smoothed over neighbours, the zero frequency in the middle."""
         taper = np.hanning(FIELD_PX)[:, None] * np.hanning(FIELD_PX)
         waves = [np.fft.fft2(plane * taper) for field in self._fields for plane in np.moveaxis(field, 2, 0)]
         power = np.fft.fftshift(np.sum([np.abs(w) ** 2 for w in waves], axis=0))
-        smooth = cv2.GaussianBlur(power, (0, 0), 1.0)
+        smooth = cv2.GaussianBlur(np.pad(power, PAD, mode="wrap"), (0, 0), 1.0)[PAD:-PAD, PAD:-PAD]
         return np.asarray(smooth / max(float(smooth.mean()), 1e-12) + LEAST_POWER, np.float32)
 
     def weight(self, side: int) -> Field:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
@@ -23,6 +23,10 @@ SCALED = 32
 """Candidates that are tried in other scales, the best by heading alone: of 11 real photos, each on two maps and with
 the heading known and not, no fix is another than with all of 50 or 100."""
 FINE_CANDIDATES = 8
+PROMISING = 0.7
+"""Share of the best score that a place needs to be looked at closer."""
+RIVALS = 3
+"""Places that are looked at closer in any case, so that the best has rivals to lead."""
 TUNED = 4
 """Places, the best at the closer resolution, that are tried in half steps too: on those photos the best was one."""
 CLOSER_GSD_M = 2.0
@@ -48,6 +52,7 @@ COVERED = 0.5
 STEPS = (-1, 0, 1)
 SEARCHED_PX = 16
 """Shifts of most searches: a template fills the transform that this many of them need anyway."""
+T = TypeVar("T")
 Pose = tuple[int, float, float, float]
 """View, heading_deg, scale and gsd_m of a template."""
 
@@ -123,7 +128,7 @@ class Refiner:
         origin = self._coarse(thinned(candidates, radius_m), radius_m, awaited)
         promised = [a for a, c in origin.items() if c in awaited]
         coarse = distinct(sorted(origin, key=_score, reverse=True), SAME_PLACE_M / 2)
-        coarse = distinct([*coarse[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
+        coarse = distinct([*promising(coarse, _score)[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
         closer = [(self._again(origin[a], a), a in promised) for a in coarse]
         places = distinct(sorted(self._fine(closer), key=_score, reverse=True), SAME_PLACE_M)
         polished = [self.polished(a) for a in places[:POLISHED]]
@@ -143,16 +148,21 @@ class Refiner:
         gsd_m = max(COARSE_GSD_M, self._fine_gsd)
         grounds = {c: ground for c in candidates if (ground := self._ground(c, radius_m, gsd_m)) is not None}
         turned = {c: self._best(ground, c.view, self._neighbours(c, 1.0, 0.0)) for c, ground in grounds.items()}
-        ranked = sorted(turned, key=lambda c: turned[c].probe.score, reverse=True)
+
+        def score(candidate: Candidate) -> float:
+            return turned[candidate].probe.score
+
+        close = promising(sorted(turned, key=score, reverse=True), score)[:SCALED]
         scaled = {
-            c: self._best(grounds[c], c.view, self._neighbours(c, 1.0))
-            for c in {*ranked[:SCALED], *awaited} & grounds.keys()
+            c: self._best(grounds[c], c.view, self._neighbours(c, 1.0)) for c in {*close, *awaited} & grounds.keys()
         }
         return {self._aligned(grounds[c], c.view, *best): c for c, best in {**turned, **scaled}.items()}
 
     def _fine(self, places: Sequence[tuple[Alignment, bool]]) -> list[Alignment]:
         """Places aligned to metres, the best and the promised ones (True) in half steps of the pose too."""
         ranked = sorted(places, key=lambda place: place[0].score, reverse=True)
+        close = promising(ranked, lambda place: place[0].score)
+        ranked = [*close, *(place for place in ranked if place[1] and place not in close)]
         steps = [0.5 if k < TUNED or promised else 0.0 for k, (_, promised) in enumerate(ranked)]
         fine = [self._around(a, FINE_REACH_M, self._fine_gsd, step) for (a, _), step in zip(ranked, steps)]
         return [a for a in fine if a is not None]
@@ -281,9 +291,9 @@ class Refiner:
         if key not in self._templates:
             grey, valid = self._grey[view].patch(heading_deg, size, gsd_m, scale)
             clutter = self._chance.clutter(gsd_m)
-            self._templates[key] = structure.make_template(
-                grey, valid, side, clutter.texture, smoothing_px, clutter.weight(side)
-            )
+            # the waves of clutter are those of the usual smoothing
+            weight = clutter.weight(side) if smoothing_px == structure.SMOOTHING_PX else None
+            self._templates[key] = structure.make_template(grey, valid, side, clutter.texture, smoothing_px, weight)
         return self._templates[key]
 
 
@@ -300,6 +310,11 @@ def thinned(candidates: Sequence[Candidate], radius_m: float) -> list[Candidate]
 def _apart(a: tuple[float, float], b: tuple[float, float]) -> float:
     """The longer leg between two points: windows are squares."""
     return max(abs(a[0] - b[0]), abs(a[1] - b[1]))
+
+
+def promising(ranked: Sequence[T], score: Callable[[T], float]) -> list[T]:
+    """Those of the places, best first, that are not much worse than the best, and its rivals."""
+    return [place for k, place in enumerate(ranked) if k < RIVALS or score(place) >= PROMISING * score(ranked[0])]
 
 
 def distinct(alignments: Sequence[Alignment], radius_m: float) -> list[Alignment]:
