@@ -1,10 +1,8 @@
 """Structural correlation: fields of doubled gradient angle find the same ground in images of different sources.
 
 A field holds exp(2i*theta) of the image gradient with clipped magnitude, so that an edge counts the same whichever
-side is brighter (another sun, another season) and however strong it is. The masked field of a view is correlated with
-that of a map window by a matched filter: waves that the whole map is full of count less (`clutter.py`), and places are
-compared by the plain sum of products, the logarithm of a likelihood ratio up to a factor, rather than by its share of
-the local energy: where there is little structure there is little evidence.
+side is brighter (another sun, another season) and however strong it is. Correlating a masked field with a map window
+and dividing by the local energy gives a score for every shift, about 1 at most.
 """
 
 from __future__ import annotations
@@ -27,10 +25,11 @@ CLIP = 80.0
 """Gradient above which an edge counts no more: one bright roof must not outweigh a street."""
 PRUNED = 4
 """Up to the side of a transform over this, few shifts cost less as two matrix products than as a whole inverse."""
-LEAST_NORM = 1e-6
-"""Divisor of scores on a map without any structure."""
 FLAT = 1e-12
 """Second derivative below which three scores have no maximum between them."""
+LEAST_OF_TEMPLATE = 0.05
+LEAST_OF_TEXTURE = 1.0
+"""Shares of the template's energy, and of the map's mean energy under it, that a place is taken to have at least."""
 
 
 def orientation_field(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8] | None = None) -> Field:
@@ -38,10 +37,10 @@ def orientation_field(grey: npt.NDArray[np.uint8], valid: npt.NDArray[np.uint8] 
 
     Validity shrinks by two pixels so that the border of the data makes no edge.
     """
-    return np.dstack(planes(grey, None if valid is None else inner(valid), SMOOTHING_PX))
+    return np.dstack(_planes(grey, None if valid is None else inner(valid), SMOOTHING_PX))
 
 
-def planes(grey: npt.NDArray[np.uint8], mask: Field | None, smoothing_px: float) -> tuple[Field, Field]:
+def _planes(grey: npt.NDArray[np.uint8], mask: Field | None, smoothing_px: float) -> tuple[Field, Field]:
     """Both parts of the orientation field, in place: at these sizes memory costs more than arithmetic."""
     smooth = cv2.GaussianBlur(grey, (0, 0), smoothing_px)
     gx = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0), np.float32)
@@ -68,24 +67,30 @@ def inner(valid: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class Template:
-    """A rectified patch ready to be correlated: spectra of its weighted field, divisor of scores, side, valid pixels.
+    """A rectified patch ready to be correlated: spectra of its field and mask, norm, side, count of valid pixels.
 
     The spectra are conjugate, as a correlation needs them.
+
+    `floor` is the least energy that a place in the map is taken to have: nearly empty ground would else agree with
+    anything by the one edge it has.
     """
 
     x: Spectrum
     y: Spectrum
+    mask: Spectrum
     norm: float
     size: int
     pixels: int
+    floor: float
 
 
 @dataclass(frozen=True)
 class Window:
-    """A map window ready to be correlated: spectra of its field (x, y) and its side."""
+    """A map window ready to be correlated: spectra of its field (x, y) and of its energy, and its side."""
 
     x: Spectrum
     y: Spectrum
+    energy: Spectrum
     size: int
 
 
@@ -101,7 +106,7 @@ def make_template(
     grey: npt.NDArray[np.uint8],
     valid: npt.NDArray[np.uint8],
     side: int,
-    texture: float,
+    texture: float = 0.0,
     smoothing_px: float = SMOOTHING_PX,
     weight: Field | None = None,
 ) -> Template:
@@ -110,40 +115,56 @@ def make_template(
     `weight` [side, side // 2 + 1] is what each wave counts; all the same without it.
     """
     mask = inner(valid)
+    x, y = _planes(grey, mask, smoothing_px)
+    energy = float(np.vdot(x, x) + np.vdot(y, y))
     pixels = cv2.countNonZero(mask)
-    weight = np.ones((side, side // 2 + 1), np.float32) if weight is None else weight
-    x, y = (spectrum(plane, side) for plane in planes(grey, mask, smoothing_px))
-    norm = math.sqrt((_energy(x, weight) + _energy(y, weight)) * texture * pixels)
-    weighted = [np.asarray(np.conjugate(wave) * weight, np.complex64) for wave in (x, y)]
-    return Template(weighted[0], weighted[1], max(norm, LEAST_NORM), len(grey), pixels)
+    floor = max(1e-6, LEAST_OF_TEMPLATE * energy, LEAST_OF_TEXTURE * texture * pixels)
+    x_spectrum, y_spectrum, mask_spectrum = (_conjugate(_spectrum(plane, side)) for plane in (x, y, mask))
+    if weight is not None:
+        energy = _weighted_energy(x_spectrum, weight) + _weighted_energy(y_spectrum, weight)
+        x_spectrum *= weight
+        y_spectrum *= weight
+    return Template(x_spectrum, y_spectrum, mask_spectrum, math.sqrt(energy), len(grey), pixels, floor)
+
+
+def _weighted_energy(spectrum: Spectrum, weight: Field) -> float:
+    """Energy of a real image from half of its spectrum (Parseval), each wave times its weight."""
+    power = weight * (spectrum.real**2 + spectrum.imag**2)
+    both = 2 * float(power.sum()) - float(power[:, 0].sum() + power[:, -1].sum())
+    return both / len(spectrum) ** 2
 
 
 def make_window(grey: npt.NDArray[np.uint8], side: int, smoothing_px: float = SMOOTHING_PX) -> Window:
     """Spectra of a square grey map window (0 = no data)."""
-    x, y = planes(grey, inner((grey > 0) * np.uint8(255)), smoothing_px)
-    return Window(spectrum(x, side), spectrum(y, side), len(grey))
+    x, y = _planes(grey, inner((grey > 0) * np.uint8(255)), smoothing_px)
+    return Window(_spectrum(x, side), _spectrum(y, side), _spectrum(x * x + y * y, side), len(grey))
 
 
 def correlate(template: Template, window: Window) -> Field:
     """Score of the template at every shift inside the window: [window - template + 1] squared.
 
-    It is 1 where the view is, if the two pictures are one, on ground as textured as the map is on average.
+    It is in [-1, 1], but for a template of weighted waves: they are not weighed in the window's energy, which would take
+    two more transforms of every window, and the true place stands out hardly better for it.
     """
+    shifts = window.size - template.size + 1
+    side = len(window.x)
     match = window.x * template.x
     match += window.y * template.y
-    score = shifts(match, len(window.x), window.size - template.size + 1)
-    score /= np.float32(template.norm)
-    return score
+    energy = _shifts(window.energy * template.mask, side, shifts)
+    np.maximum(energy, np.float32(template.floor), out=energy)
+    np.sqrt(energy, out=energy)
+    energy *= np.float32(template.norm)
+    energy += np.float32(1e-9)
+    score = _shifts(match, side, shifts)
+    score /= energy
+    return np.asarray(score, np.float32)
 
 
-def _energy(half: Spectrum, weight: Field) -> float:
-    """Energy of a real image from half of its spectrum (Parseval), each wave times its weight."""
-    power = weight * (half.real**2 + half.imag**2)
-    mirrored = 2 * float(power.sum()) - float(power[:, 0].sum() + power[:, -1].sum())
-    return mirrored / len(half) ** 2
+def _conjugate(spectrum: Spectrum) -> Spectrum:
+    return np.conjugate(spectrum, out=spectrum)
 
 
-def spectrum(image: Field, side: int) -> Spectrum:
+def _spectrum(image: Field, side: int) -> Spectrum:
     """Spectrum of a real image, zero-padded to an even `side`; OpenCV is fastest into its packed format."""
     padded = np.zeros((side, side), np.float32)
     padded[: len(image), : len(image)] = image
@@ -161,13 +182,13 @@ def _unpacked(packed: Field) -> Spectrum:
     return np.concatenate([packed[:1], inside, packed[-1:], inside[::-1].conj()])
 
 
-def shifts(half: Spectrum, side: int, count: int) -> Field:
-    """The first `count` squared values [count, count] of the inverse transform of half a spectrum."""
+def _shifts(spectrum: Spectrum, side: int, count: int) -> Field:
+    """The first `count` squared values [count, count] of the inverse transform of a spectrum."""
     if count > side // PRUNED:
-        columns = np.fft.ifft(half, axis=0)[:count]
+        columns = np.fft.ifft(spectrum, axis=0)[:count]
         return np.asarray(np.fft.irfft(columns, n=side, axis=1)[:, :count], np.float32)
     down, across = _inverse(side, count)
-    return (down @ half).view(np.float32) @ across
+    return (down @ spectrum).view(np.float32) @ across
 
 
 @lru_cache(maxsize=64)

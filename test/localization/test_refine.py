@@ -114,7 +114,7 @@ def test_polishing_never_makes_a_match_worse(refiner, made):
 def test_shadows_under_another_sun_pull_the_place_less_than_they_pull_a_smooth_correlation(town):
     """The camera's shadows fall north-east, the map's north-west: both together pull every match to the west."""
     pulled, placed = [], []
-    for place in [(east, north, 20.0) for east in (-60.0, 0.0, 60.0) for north in (-50.0, 40.0)]:
+    for place in [(east, north, 20.0) for east in (-60.0, -20.0, 20.0, 60.0) for north in (-50.0, 0.0, 40.0)]:
         frame, telemetry = town.shoot(*place)
         manifest = town.cache.manifest
         made = make_hypotheses(frame, telemetry, LocalizerConfig(), manifest.tile_size_m, manifest.input_size)

@@ -18,19 +18,10 @@ def scene(seed, size=220):
     return image
 
 
-def texture(*images):
-    """Mean energy per pixel."""
-    return float(np.mean([(structure.orientation_field(image) ** 2).sum(axis=2) for image in images]))
-
-
-def correlated(template_grey, valid, window_grey, weight=None):
-    side = structure.transform_size(len(template_grey), len(window_grey))
-    template = structure.make_template(template_grey, valid, side, texture(scene(0), scene(1)), weight=weight)
-    return structure.correlate(template, structure.make_window(window_grey, side))
-
-
 def best(template_grey, valid, window_grey):
-    return structure.subpixel_peak(correlated(template_grey, valid, window_grey))
+    side = structure.transform_size(len(template_grey), len(window_grey))
+    template = structure.make_template(template_grey, valid, side)
+    return structure.subpixel_peak(structure.correlate(template, structure.make_window(window_grey, side)))
 
 
 ALL = np.full((80, 80), 255, np.uint8)
@@ -47,7 +38,7 @@ def test_inverted_brightness_does_not_matter():
     image = scene(1)
     x, y, score = best(255 - image[60:140, 35:115], ALL, image)
     assert (x, y) == pytest.approx((35, 60), abs=0.1)
-    assert score == pytest.approx(best(image[60:140, 35:115], ALL, image)[2], rel=0.02)
+    assert score > 0.9
 
 
 def test_what_is_masked_out_does_not_matter():
@@ -64,21 +55,17 @@ def test_another_place_scores_low():
     assert score < 0.35
 
 
-@pytest.mark.parametrize("grey", [0, 128])
-def test_where_there_is_nothing_nothing_speaks_for_the_view(grey):
-    field = correlated(scene(0)[:80, :80], ALL, np.full((120, 120), grey, np.uint8))
-    assert field.shape == (41, 41)
-    assert np.abs(field).max() < 0.05
-
-
-def test_little_structure_is_little_evidence():
-    image = scene(0)
-    faint = (120 + (image.astype(float) - 120) / 40).astype(np.uint8)
-    assert correlated(image[60:140, 35:115], ALL, faint).max() < correlated(image[60:140, 35:115], ALL, image).max() / 4
-
-
-def test_a_flat_view_scores_nothing():
-    assert np.abs(correlated(np.full((80, 80), 90, np.uint8), ALL, scene(1))).max() == 0.0
+def test_scores_stay_in_range_on_empty_and_flat_windows():
+    for grey in (0, 128):
+        window = np.full((120, 120), grey, np.uint8)
+        side = structure.transform_size(80, 120)
+        field = structure.correlate(
+            structure.make_template(scene(0)[:80, :80], ALL, side), structure.make_window(window, side)
+        )
+        assert field.shape == (41, 41)
+        assert np.isfinite(field).all()
+        assert np.abs(field).max() <= 1.0
+        assert np.abs(field).max() < 0.05
 
 
 def test_a_parabola_finds_the_peak_between_pixels():
@@ -88,11 +75,11 @@ def test_a_parabola_finds_the_peak_between_pixels():
 
 
 def by_definition(template_grey, valid, window_grey, row, col):
-    """The score of one shift: the products over the roots of the view's energy and of the map's usual one."""
+    """The score of one shift: the sum of the products over the root of the energies."""
     t = structure.orientation_field(template_grey, valid)
     w = structure.orientation_field(window_grey, window_grey)[row : row + len(t), col : col + len(t)]
-    usual = texture(scene(0), scene(1)) * structure.inner(valid).sum()
-    return (t * w).sum() / np.sqrt((t**2).sum() * usual)
+    mask = structure.inner(valid)
+    return (t * w).sum() / np.sqrt((t**2).sum() * ((w**2).sum(axis=2) * mask).sum())
 
 
 @pytest.mark.parametrize("size", [96, 85, 210], ids=["few shifts", "odd", "most shifts"])
@@ -100,27 +87,11 @@ def test_the_score_of_every_shift_is_the_definition_however_it_is_computed(size)
     window = scene(7)[:size, :size]
     grey, valid = scene(8)[:80, :80], ALL.copy()
     valid[:30, :20] = 0
-    field = correlated(grey, valid, window)
+    side = structure.transform_size(80, size)
+    field = structure.correlate(structure.make_template(grey, valid, side), structure.make_window(window, side))
     assert field.shape == (size - 79, size - 79)
     for row, col in [(0, 0), (size - 80, 0), (2, 4), (size - 80, size - 80)]:
         assert field[row, col] == pytest.approx(by_definition(grey, valid, window, row, col), abs=1e-5)
-
-
-def test_the_weight_of_waves_is_a_filter_of_the_view():
-    """Weighting the half spectrum is filtering the padded field, and the norm is that of the filtered halfway field."""
-    window, grey = scene(7)[:96, :96], scene(8)[:80, :80]
-    weight = np.random.default_rng(0).uniform(0.5, 2.0, (96, 49)).astype(np.float32)
-    weight[:, [0, -1]] = 1.0  # these columns hold both halves
-    field = correlated(grey, ALL, window, weight)
-
-    def waves(image):
-        planes = np.moveaxis(structure.orientation_field(image, np.full_like(image, 255)), 2, 0)
-        return [np.fft.rfft2(plane, (96, 96)) for plane in planes]
-
-    match = sum(np.fft.irfft2(w * t.conj() * weight) for t, w in zip(waves(grey), waves(window)))
-    energy = sum((np.fft.irfft2(t * np.sqrt(weight)) ** 2).sum() for t in waves(grey))
-    usual = texture(scene(0), scene(1)) * structure.inner(ALL).sum()
-    assert field == pytest.approx(match[:17, :17] / np.sqrt(energy * usual), abs=1e-5)
 
 
 @pytest.mark.parametrize("size", [5, 88, 97, 225, 1023])
@@ -128,3 +99,22 @@ def test_a_transform_holds_the_window_and_its_side_is_a_multiple_of_4(size):
     side = structure.transform_size(size // 2, size)
     assert side >= size
     assert side % 4 == 0
+
+
+def test_the_weight_of_waves_is_a_filter_of_the_view():
+    """Weighting the half spectrum is filtering the padded field, and the norm is that of the field filtered halfway."""
+    window, grey = scene(7)[:96, :96], scene(8)[:80, :80]
+    weight = np.random.default_rng(0).uniform(0.5, 2.0, (96, 49)).astype(np.float32)
+    weight[:, [0, -1]] = 1.0  # these columns hold both halves
+    plain, weighted = (structure.make_template(grey, ALL, 96, weight=w) for w in (None, weight))
+    ratio = structure.correlate(weighted, structure.make_window(window, 96)) * weighted.norm
+    ratio /= structure.correlate(plain, structure.make_window(window, 96)) * plain.norm
+
+    def waves(image):
+        planes = np.moveaxis(structure.orientation_field(image, np.full_like(image, 255)), 2, 0)
+        return [np.fft.rfft2(plane, (96, 96)) for plane in planes]
+
+    matches = [sum(np.fft.irfft2(w * t.conj() * h) for t, w in zip(waves(grey), waves(window))) for h in (weight, 1.0)]
+    assert ratio == pytest.approx((matches[0] / matches[1])[:17, :17], rel=1e-2)
+    energy = sum((np.fft.irfft2(t * np.sqrt(weight)) ** 2).sum() for t in waves(grey))
+    assert weighted.norm**2 == pytest.approx(energy, rel=1e-4)

@@ -18,7 +18,6 @@ from typer import Typer  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 from mift_ros.errors import TrainingError  # noqa: E402
-from mift_ros.evaluation.peers import normalised  # noqa: E402
 from mift_ros.localization import structure  # noqa: E402
 from training.checkpoint import save_weights  # noqa: E402
 from training.curve_commands import curves  # noqa: E402
@@ -99,7 +98,7 @@ def test_sizes_are_compared_on_images_fine_enough_for_all(places: HeldOut, monke
         held_out(places.images, places.views, 40.0, seed=1, fine=True)
 
 
-def test_the_baselines_score_is_that_of_the_classical_peer(places: HeldOut, monkeypatch: pytest.MonkeyPatch):
+def test_the_baselines_score_is_that_of_the_localizers_correlation(places: HeldOut, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(orientation, "POSES", ((0.0, 1.0),))
     tiles = places.tiles(5, 128)
     noise = np.random.default_rng(0).normal(0.0, 40.0, tiles.shape)
@@ -114,8 +113,8 @@ def test_the_baselines_score_is_that_of_the_classical_peer(places: HeldOut, monk
     for index, (query, tile) in enumerate(zip(*small)):
         around = cv2.copyMakeBorder(tile, *(4 * [MARGIN_PX]), cv2.BORDER_CONSTANT)
         side = structure.transform_size(SIZE_PX, len(around))
-        template = normalised.make_template(query, middle, side, texture)
-        field = normalised.correlate(template, normalised.make_window(around, side))
+        template = structure.make_template(query, middle, side, texture)
+        field = structure.correlate(template, structure.make_window(around, side))
         assert field.argmax() == field.size // 2
         assert scores[index, index] == pytest.approx(field.max(), abs=1e-4)
 

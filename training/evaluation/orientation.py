@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.evaluation.peers.normalised import LEAST_OF_TEMPLATE, LEAST_OF_TEXTURE
-from mift_ros.localization.structure import inner, orientation_field
+from mift_ros.localization.structure import LEAST_OF_TEMPLATE, LEAST_OF_TEXTURE, inner, orientation_field
 
 Pixels = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float32]
@@ -27,7 +26,7 @@ TILES_AT_ONCE = 8
 class OrientationMatcher:
     """Best score of gradient-orientation correlation over all shifts, and some headings and scales, per tile.
 
-    The score is that of mift_ros.evaluation.peers.normalised.correlate; the middle of the query is the template. So few
+    The score is that of mift_ros.localization.structure.correlate; the middle of the query is the template. So few
     shifts of so many pairs cost less as matrix products than as transforms.
     """
 

@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 
 from mift_ros.cache.reader import MapCache
-from mift_ros.evaluation.peers import normalised
 from mift_ros.evaluation.peers.peer import PeerError, Point, Stateless, known_heading_deg, vehicle_m, whole_view
 from mift_ros.geometry.rectify import GroundView
 from mift_ros.localization import structure
@@ -35,7 +34,7 @@ SIZE_STEP_PX = 16
 class _Block(NamedTuple):
     """Part of the map ready to be correlated, with its centre in the map frame."""
 
-    window: normalised.Window
+    window: structure.Window
     centre_m: Point
 
 
@@ -79,10 +78,10 @@ class FullCorrelation(Stateless):
         """The best shift of one heading and scale over the whole map."""
         rgb, valid = view.patch(heading_deg, self._size, self._gsd_m, scale)
         grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.uint8, copy=False)
-        template = normalised.make_template(grey, valid, self._side, self._texture)
+        template = structure.make_template(grey, valid, self._side, self._texture)
         matches = []
         for block in self._blocks:
-            field = normalised.correlate(template, block.window)
+            field = structure.correlate(template, block.window)
             dx, dy, score = structure.subpixel_peak(field)
             mid = (len(field) - 1) / 2
             east, north = block.centre_m
@@ -106,7 +105,7 @@ class FullCorrelation(Stateless):
         m, half = self._cache.manifest, (size - self._size) / 2
         centre = m.raster_west_m + (x + half) * self._gsd_m, m.raster_north_m - (y + half) * self._gsd_m
         grey = map_window(self._cache, centre, size, self._gsd_m)
-        return _Block(normalised.make_window(grey, self._side), centre)
+        return _Block(structure.make_window(grey, self._side), centre)
 
 
 def headings_deg(known_deg: float, tolerance_deg: float) -> list[float]:
