@@ -17,7 +17,10 @@ from mift_ros.localization.search import Scores
 EXPECTED = 4
 """Modes whose places are verified in every frame, whatever the tiles say."""
 MANY_POSES = 8
-"""Poses beyond which twice as many tiles are verified: the more are tried, the lower the true one ranks."""
+OF_MANY = 3
+"""Poses beyond which so many times as many tiles are verified: the more are tried, the lower the true one ranks. Of 11
+photos on 100 km2 with all headings tried, the true tile in its true heading is among the first 150 tiles 9 times, among
+250 it is 10 times."""
 DEGREES_PER_SCALE = 100.0
 """A relative error of height of 10 % is as bad for an alignment as one of 10 degrees in heading."""
 
@@ -48,9 +51,9 @@ def best_tiles(
 ) -> list[Candidate]:
     """The tiles of greatest weight [N], best first, each with the pose that fits it best; none without weight.
 
-    Of a frame with many poses they are twice `count`.
+    Of a frame with many poses they are OF_MANY times `count`.
     """
-    wanted = 2 * count if len(made.poses) > MANY_POSES else count
+    wanted = OF_MANY * count if len(made.poses) > MANY_POSES else count
     count = min(wanted, int(np.count_nonzero(weight)))
     best = np.argpartition(-weight, count - 1)[:count]
     found = []

@@ -143,7 +143,8 @@ class Refiner:
     ) -> dict[Alignment, Candidate]:
         """Where each candidate with a map around it matches, and from where it came.
 
-        All are tried in all headings; the best of them, and the awaited ones, in the other scales too.
+        All are tried in all headings; the best of them, and the awaited ones, in the other scales too. These may match
+        at a second place beside the first: of two alike, the right one need not be the better at this resolution.
         """
         gsd_m = max(COARSE_GSD_M, self._fine_gsd)
         grounds = {c: ground for c in candidates if (ground := self._ground(c, radius_m, gsd_m)) is not None}
@@ -153,10 +154,10 @@ class Refiner:
             return turned[candidate].probe.score
 
         close = promising(sorted(turned, key=score, reverse=True), score)[:SCALED]
-        scaled = {
-            c: self._best(grounds[c], c.view, self._neighbours(c, 1.0)) for c in {*close, *awaited} & grounds.keys()
-        }
-        return {self._aligned(grounds[c], c.view, *best): c for c, best in {**turned, **scaled}.items()}
+        found = {c: [best] for c, best in turned.items()}
+        for c in {*close, *awaited} & grounds.keys():
+            found[c] = self._best_two(grounds[c], c.view, self._neighbours(c, 1.0))
+        return {self._aligned(grounds[c], c.view, *tried): c for c, places in found.items() for tried in places}
 
     def _fine(self, places: Sequence[tuple[Alignment, bool]]) -> list[Alignment]:
         """Places aligned to metres, the best and the promised ones (True) in half steps of the pose too."""
@@ -180,6 +181,17 @@ class Refiner:
         fields = [self._field(ground, view, *pose) for pose in poses]
         best = max(range(len(poses)), key=lambda k: float(fields[k].max()))
         return _Tried(*poses[best], ground.probe(fields[best]))
+
+    def _best_two(self, ground: _Ground, view: int, poses: Sequence[tuple[float, float]]) -> list[_Tried]:
+        """The pose that matches best over the ground, and the one that does so elsewhere on it."""
+        fields = np.stack([self._field(ground, view, *pose) for pose in poses])
+        first, y, x = (int(k) for k in np.unravel_index(fields.argmax(), fields.shape))
+        best = _Tried(*poses[first], ground.probe(fields[first]))
+        rows, columns = np.indices(fields.shape[1:])
+        fields[:, np.hypot(rows - y, columns - x) * ground.gsd_m < SAME_PLACE_M / 2] = -1.0
+        second = int(fields.max(axis=(1, 2)).argmax())
+        elsewhere = ground.probe(fields[second])
+        return [best, _Tried(*poses[second], elsewhere)] if elsewhere.score > 0 else [best]
 
     def _again(self, candidate: Candidate, found: Alignment) -> Alignment:
         """All poses of a candidate, closer, about the place where it matched."""

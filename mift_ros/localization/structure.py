@@ -143,7 +143,7 @@ def make_window(grey: npt.NDArray[np.uint8], side: int, smoothing_px: float = SM
 def correlate(template: Template, window: Window) -> Field:
     """Score of the template at every shift inside the window: [window - template + 1] squared.
 
-    It is in [-1, 1], but for a template of weighted waves: they are not weighed in the window's energy, which would take
+    It is in [-1, 1], but for a template of weighted waves: they are not weighed in the window's energy, which takes
     two more transforms of every window, and the true place stands out hardly better for it.
     """
     shifts = window.size - template.size + 1

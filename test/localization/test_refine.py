@@ -147,3 +147,22 @@ def test_candidates_that_a_better_one_covers_are_dropped_unless_they_look_anothe
 def test_one_alignment_per_place():
     spots = [Alignment(0, (x, 0.0), 0.0, 1.0, 1.0 - x / 1000, 1) for x in (0.0, 10.0, 35.0, 50.0, 80.0)]
     assert [a.centre_m[0] for a in distinct(spots, 30.0)] == [0.0, 35.0, 80.0]
+
+
+def test_of_two_places_alike_under_one_tile_both_are_looked_at_closer(town, made, refiner):
+    """At 3 m per pixel the wrong one of two may be the better; what lies beside the best is another place."""
+    found = refiner._coarse([candidate(made, 18.0, -12.0)], 24.0, [])
+    assert len(found) == 2
+    first, second = sorted(found, key=lambda a: a.score, reverse=True)
+    truth = candidate(made)
+    assert math.dist(first.centre_m, truth.centre_m) < 6.0
+    assert math.dist(first.centre_m, second.centre_m) >= refine.SAME_PLACE_M / 2
+    assert first.score > second.score
+
+
+def test_only_promising_places_are_looked_at_closer_and_the_best_three():
+    scores = [1.0, 0.9, 0.71, 0.69, 0.5]
+    assert refine.promising(scores, lambda s: s) == scores[:3]
+    assert refine.promising([1.0, 0.3, 0.2, 0.1], lambda s: s) == [1.0, 0.3, 0.2]
+    assert refine.promising([1.0, 0.9, 0.8, 0.75], lambda s: s) == [1.0, 0.9, 0.8, 0.75]
+    assert refine.promising([], lambda s: s) == []
