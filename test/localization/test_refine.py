@@ -155,7 +155,7 @@ def test_of_two_places_alike_under_one_tile_both_are_looked_at_closer(town, made
     assert len(found) == 2
     first, second = sorted(found, key=lambda a: a.score, reverse=True)
     truth = candidate(made)
-    assert math.dist(first.centre_m, truth.centre_m) < 6.0
+    assert math.dist(first.centre_m, truth.centre_m) < 9.0  # three pixels
     assert math.dist(first.centre_m, second.centre_m) >= refine.SAME_PLACE_M / 2
     assert first.score > second.score
 
