@@ -10,7 +10,6 @@ sources do not share, so it is the square root, and waves shorter than the sourc
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 
 import cv2
 import numpy as np
@@ -24,6 +23,7 @@ COHERENT_M = 0.7
 """Standard deviation of the Gaussian that damps short waves. Over real photos on another source's map and two made-up
 grounds the true place stands out about as well from 0.7 to 1.5 m, at 1, 2 and 3 m per pixel."""
 PAD = 4
+"""Beyond the reach of the smoothing: the spectrum is that of a periodic field and goes on at its ends."""
 LEAST_POWER = 0.01
 """Share of the mean power that every wave is taken to have."""
 
@@ -36,23 +36,13 @@ class Clutter:
         fields = [orientation_field(grey, (grey > 0) * np.uint8(255)) for grey in windows]
         seen = sum(int(np.count_nonzero(grey)) for grey in windows)
         self.texture = sum(float((field**2).sum()) for field in fields) / max(seen, 1)
-        self._fields, self._gsd_m = fields, gsd_m
+        self._power, self._gsd_m = _power(fields), gsd_m
         self._weights: dict[int, Field] = {}
-
-    @cached_property
-    def _power(self) -> Field:
-        """Mean power [FIELD_PX, FIELD_PX] over its mean, smoothed over neighbours, the zero frequency in the middle."""
-        taper = np.hanning(FIELD_PX)[:, None] * np.hanning(FIELD_PX)
-        waves = [np.fft.fft2(plane * taper) for field in self._fields for plane in np.moveaxis(field, 2, 0)]
-        power = np.fft.fftshift(np.sum([np.abs(w) ** 2 for w in waves], axis=0))
-        smooth = cv2.GaussianBlur(np.pad(power, PAD, mode="wrap"), (0, 0), 1.0)[PAD:-PAD, PAD:-PAD]
-        return np.asarray(smooth / max(float(smooth.mean()), 1e-12) + LEAST_POWER, np.float32)
 
     def weight(self, side: int) -> Field:
         """What each wave of a half spectrum [side, side // 2 + 1] counts in a match; 1 on average."""
         if side not in self._weights:
             down, across = np.fft.fftfreq(side), np.fft.rfftfreq(side)
-            # the highest frequency is its own mirror image
             column, row = np.meshgrid(across * FIELD_PX + FIELD_PX // 2, down * FIELD_PX + FIELD_PX // 2)
             places = column.astype(np.float32), row.astype(np.float32)
             power = cv2.remap(self._power, *places, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
@@ -60,3 +50,12 @@ class Clutter:
             weight = short / np.sqrt(power)
             self._weights[side] = np.asarray(weight / weight.mean(), np.float32)
         return self._weights[side]
+
+
+def _power(fields: Sequence[Field]) -> Field:
+    """Mean power [FIELD_PX, FIELD_PX] over its mean, smoothed over neighbours, the zero frequency in the middle."""
+    taper = np.hanning(FIELD_PX)[:, None] * np.hanning(FIELD_PX)
+    waves = [np.fft.fft2(plane * taper) for field in fields for plane in np.moveaxis(field, 2, 0)]
+    power = np.fft.fftshift(np.sum([np.abs(w) ** 2 for w in waves], axis=0))
+    smooth = cv2.GaussianBlur(np.pad(power, PAD, mode="wrap"), (0, 0), 1.0)[PAD:-PAD, PAD:-PAD]
+    return np.asarray(smooth / max(float(smooth.mean()), 1e-12) + LEAST_POWER, np.float32)

@@ -16,11 +16,10 @@ from mift_ros.localization.search import Scores
 
 EXPECTED = 4
 """Modes whose places are verified in every frame, whatever the tiles say."""
-MANY_POSES = 8
-OF_MANY = 3
-"""Poses beyond which so many times as many tiles are verified: the more are tried, the lower the true one ranks. Of 11
-photos on 100 km2 with all headings tried, the true tile in its true heading is among the first 150 tiles 9 times, among
-250 it is 10 times."""
+MANY_POSES, OF_MANY = 8, 3
+"""Poses beyond which OF_MANY times as many tiles are verified: the more are tried, the lower the true one ranks. Of 11
+photos on 100 km2 with all headings tried, the true tile in its true heading is among the first 150 nine times, among
+the first 250 ten times."""
 DEGREES_PER_SCALE = 100.0
 """A relative error of height of 10 % is as bad for an alignment as one of 10 degrees in heading."""
 

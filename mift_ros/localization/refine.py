@@ -20,8 +20,7 @@ from mift_ros.localization.windows import map_window
 COARSE_GSD_M = 3.0
 """Of 11 real photos the true place is among the best 8 of 100 as often as at 2 m, in half the time; not so at 4 m."""
 SCALED = 32
-"""Candidates that are tried in other scales, the best by heading alone: of 11 real photos, each on two maps and with
-the heading known and not, no fix is another than with all of 50 or 100."""
+"""Candidates that are tried in other scales at most, the best by heading alone."""
 FINE_CANDIDATES = 8
 PROMISING = 0.7
 """Share of the best score that a place needs to be looked at closer."""
