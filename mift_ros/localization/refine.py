@@ -116,6 +116,7 @@ class Refiner:
         self._heading_step_deg = heading_step_deg
         self._scale_step = scale_step
         self._grey = [replace(v, rgb=np.asarray(cv2.cvtColor(v.rgb, cv2.COLOR_RGB2GRAY), np.uint8)) for v in views]
+        self._extents_m = [math.sqrt(cv2.countNonZero(v.valid)) * v.gsd_m for v in views]
         self._templates: dict[tuple[int, float, float, float, int, float], structure.Template] = {}
 
     def refine(self, candidates: Sequence[Candidate], radius_m: float, expected: int = 0) -> list[Alignment]:
@@ -126,12 +127,16 @@ class Refiner:
         awaited = candidates[:expected]
         origin = self._coarse(thinned(candidates, radius_m), radius_m, awaited)
         promised = [a for a, c in origin.items() if c in awaited]
-        coarse = distinct(sorted(origin, key=_score, reverse=True), SAME_PLACE_M / 2)
-        coarse = distinct([*promising(coarse, _score)[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
+        coarse = distinct(sorted(origin, key=self._rating, reverse=True), SAME_PLACE_M / 2)
+        coarse = distinct([*promising(coarse, self._rating)[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
         closer = [(self._again(origin[a], a), a in promised) for a in coarse]
-        places = distinct(sorted(self._fine(closer), key=_score, reverse=True), SAME_PLACE_M)
+        places = distinct(sorted(self._fine(closer), key=self._rating, reverse=True), SAME_PLACE_M)
         polished = [self.polished(a) for a in places[:POLISHED]]
-        return sorted([*polished, *places[POLISHED:]], key=_score, reverse=True)
+        return sorted([*polished, *places[POLISHED:]], key=self._rating, reverse=True)
+
+    def _rating(self, alignment: Alignment) -> float:
+        """The score in a unit of all views alike: by chance one scores the more the less ground it shows."""
+        return alignment.score * self._extents_m[alignment.view]
 
     @property
     def _fine_gsd(self) -> float:
@@ -150,7 +155,7 @@ class Refiner:
         turned = {c: self._best(ground, c.view, self._neighbours(c, 1.0, 0.0)) for c, ground in grounds.items()}
 
         def score(candidate: Candidate) -> float:
-            return turned[candidate].probe.score
+            return turned[candidate].probe.score * self._extents_m[candidate.view]
 
         close = promising(sorted(turned, key=score, reverse=True), score)[:SCALED]
         found = {c: [best] for c, best in turned.items()}
@@ -160,8 +165,8 @@ class Refiner:
 
     def _fine(self, places: Sequence[tuple[Alignment, bool]]) -> list[Alignment]:
         """Places aligned to metres, the best and the promised ones (True) in half steps of the pose too."""
-        ranked = sorted(places, key=lambda place: place[0].score, reverse=True)
-        close = promising(ranked, lambda place: place[0].score)
+        ranked = sorted(places, key=lambda place: self._rating(place[0]), reverse=True)
+        close = promising(ranked, lambda place: self._rating(place[0]))
         ranked = [*close, *(place for place in ranked if place[1] and place not in close)]
         steps = [0.5 if k < TUNED or promised else 0.0 for k, (_, promised) in enumerate(ranked)]
         fine = [self._around(a, FINE_REACH_M, self._fine_gsd, step) for (a, _), step in zip(ranked, steps)]
@@ -335,7 +340,3 @@ def distinct(alignments: Sequence[Alignment], radius_m: float) -> list[Alignment
         if all(math.dist(a.centre_m, k.centre_m) > radius_m for k in kept):
             kept.append(a)
     return kept
-
-
-def _score(alignment: Alignment) -> float:
-    return alignment.score
