@@ -64,8 +64,7 @@ class Chance:
     def clutter(self, gsd_m: float) -> Clutter:
         """What the map's structure is like at a resolution."""
         if gsd_m not in self._clutter:
-            centres = [(float(east), float(north)) for east, north in self._centres_m]
-            self._clutter[gsd_m] = Clutter([map_window(self._cache, at, FIELD_PX, gsd_m) for at in centres], gsd_m)
+            self._clutter[gsd_m] = Clutter(self._cut(FIELD_PX, gsd_m), gsd_m)
         return self._clutter[gsd_m]
 
     def side(self, template_size: int) -> int:
@@ -74,9 +73,11 @@ class Chance:
 
     def _windows_for(self, size: int) -> list[structure.Window]:
         if size != self._size:
-            gsd, pixels = self._cache.manifest.raster_gsd_m, size + SHIFTS_PX
-            centres = [(float(east), float(north)) for east, north in self._centres_m]
-            cut = [map_window(self._cache, centre, pixels, gsd) for centre in centres]
+            cut = self._cut(size + SHIFTS_PX, self._cache.manifest.raster_gsd_m)
             self._windows = [structure.make_window(grey, self.side(size)) for grey in cut]
             self._size = size
         return self._windows
+
+    def _cut(self, pixels: int, gsd_m: float) -> list[npt.NDArray[np.uint8]]:
+        """The map at each of the places, grey [pixels, pixels]."""
+        return [map_window(self._cache, (float(east), float(north)), pixels, gsd_m) for east, north in self._centres_m]

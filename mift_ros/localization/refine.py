@@ -134,9 +134,12 @@ class Refiner:
         polished = [self.polished(a) for a in places[:POLISHED]]
         return sorted([*polished, *places[POLISHED:]], key=self._rating, reverse=True)
 
-    def _rating(self, alignment: Alignment) -> float:
+    def _rated(self, view: int, score: float) -> float:
         """The score in a unit of all views alike: by chance one scores the more the less ground it shows."""
-        return alignment.score * self._extents_m[alignment.view]
+        return score * self._extents_m[view]
+
+    def _rating(self, alignment: Alignment) -> float:
+        return self._rated(alignment.view, alignment.score)
 
     @property
     def _fine_gsd(self) -> float:
@@ -155,7 +158,7 @@ class Refiner:
         turned = {c: self._best(ground, c.view, self._neighbours(c, 1.0, 0.0)) for c, ground in grounds.items()}
 
         def score(candidate: Candidate) -> float:
-            return turned[candidate].probe.score * self._extents_m[candidate.view]
+            return self._rated(candidate.view, turned[candidate].probe.score)
 
         close = promising(sorted(turned, key=score, reverse=True), score)[:SCALED]
         found = {c: [best] for c, best in turned.items()}
@@ -165,8 +168,12 @@ class Refiner:
 
     def _fine(self, places: Sequence[tuple[Alignment, bool]]) -> list[Alignment]:
         """Places aligned to metres, the best and the promised ones (True) in half steps of the pose too."""
-        ranked = sorted(places, key=lambda place: self._rating(place[0]), reverse=True)
-        close = promising(ranked, lambda place: self._rating(place[0]))
+
+        def rating(place: tuple[Alignment, bool]) -> float:
+            return self._rating(place[0])
+
+        ranked = sorted(places, key=rating, reverse=True)
+        close = promising(ranked, rating)
         ranked = [*close, *(place for place in ranked if place[1] and place not in close)]
         steps = [0.5 if k < TUNED or promised else 0.0 for k, (_, promised) in enumerate(ranked)]
         fine = [self._around(a, FINE_REACH_M, self._fine_gsd, step) for (a, _), step in zip(ranked, steps)]

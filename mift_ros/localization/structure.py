@@ -157,7 +157,7 @@ def correlate(template: Template, window: Window) -> Field:
     energy += np.float32(1e-9)
     score = _shifts(match, side, shifts)
     score /= energy
-    return np.asarray(score, np.float32)
+    return score
 
 
 def _conjugate(spectrum: Spectrum) -> Spectrum:
