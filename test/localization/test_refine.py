@@ -141,7 +141,7 @@ def test_candidates_that_a_better_one_covers_are_dropped_unless_they_look_anothe
         Candidate(0, (60.0, 0.0), 0.0, 1.0),
     )
     first = Candidate(0, (0.0, 0.0), 0.0, 1.0)
-    assert thinned([first, near, turned, far], radius_m=24.0) == [first, turned, far]
+    assert list(thinned([first, near, turned, far], radius_m=24.0)) == [first, turned, far]
 
 
 def test_one_alignment_per_place():
@@ -160,9 +160,46 @@ def test_of_two_places_alike_under_one_tile_both_are_looked_at_closer(town, made
     assert first.score > second.score
 
 
-def test_only_promising_places_are_looked_at_closer_and_the_best_three():
+def test_only_promising_places_are_looked_at_closer_and_the_best_two():
     scores = [1.0, 0.9, 0.71, 0.69, 0.5]
     assert refine.promising(scores, lambda s: s) == scores[:3]
-    assert refine.promising([1.0, 0.3, 0.2, 0.1], lambda s: s) == [1.0, 0.3, 0.2]
+    assert refine.promising([1.0, 0.3, 0.2, 0.1], lambda s: s) == [1.0, 0.3]
+    assert refine.promising([1.0, 0.3], lambda s: s, least=1) == [1.0]
     assert refine.promising([1.0, 0.9, 0.8, 0.75], lambda s: s) == [1.0, 0.9, 0.8, 0.75]
     assert refine.promising([], lambda s: s) == []
+
+
+@pytest.fixture
+def elsewhere(made):
+    """More than one portion of candidates that are all wrong."""
+    wrong = [
+        candidate(made, e, n, turn)
+        for turn in (90.0, 180.0, 270.0)
+        for e in range(0, 120, 25)
+        for n in range(-75, 50, 25)
+    ]
+    assert len(wrong) > refine.PORTION
+    return wrong
+
+
+def test_no_more_candidates_are_verified_once_one_stands_out(refiner, made, elsewhere):
+    grounds, turned = refiner._turned([candidate(made), *elsewhere], 12.0)
+    assert len(turned) == refine.PORTION
+    assert grounds.keys() == turned.keys()
+    best = max(turned, key=lambda c: turned[c].probe.score)
+    assert best == candidate(made)
+
+
+def test_as_long_as_none_stands_out_all_candidates_are_verified(refiner, made, elsewhere):
+    assert len(refiner._turned(elsewhere, 12.0)[1]) == len(elsewhere)
+    late = [*elsewhere, candidate(made)]
+    assert len(refiner._turned(late, 12.0)[1]) == len(late)
+    assert math.dist(refiner.refine(late, 12.0)[0].centre_m, candidate(made).centre_m) < 5.0
+
+
+def test_a_second_match_of_the_same_place_is_no_rival_to_stand_out_from(refiner, made):
+    beside = [candidate(made, e, 0.0) for e in (-8.0, 0.0, 8.0)]
+    turned = refiner._turned(beside, 12.0)[1]
+    assert len(turned) == 3
+    assert refiner._stands_out(turned)
+    assert not refiner._stands_out({})
