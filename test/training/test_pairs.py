@@ -192,6 +192,13 @@ def test_an_interrupted_set_goes_on_to_the_same_bytes(rendered: Path) -> None:
     assert contents(rendered) == before
 
 
+def test_a_set_grows_by_what_it_lacks(rendered: Path, tmp_path: Path) -> None:
+    grown = tmp_path / "grown"
+    assert render_pairs(grown, replace(SPEC, places=2), processes=1) == 2
+    assert render_pairs(grown, SPEC, processes=1) == 1
+    assert contents(grown) == contents(rendered)
+
+
 def test_another_set_is_not_mixed_into_this_one(rendered: Path) -> None:
     with pytest.raises(TrainingError, match=r"holds another set \(seed 5 instead of 6\)"):
         render_pairs(rendered, replace(SPEC, seed=6))

@@ -41,6 +41,8 @@ TRIES = 200
 def render_pairs(root: Path, spec: PairsSpec, processes: int = 2) -> int:
     """Render what is missing of a set in a folder; returns the number of pairs rendered now.
 
+    A set grows with `spec.places`: whole worlds stay as they are. It never shrinks.
+
     Raises:
         TrainingError: the folder holds another set or cannot be written, or a process died.
         KeyboardInterrupt: once the workers have ended; whole shards stay.
@@ -58,7 +60,7 @@ def render_pairs(root: Path, spec: PairsSpec, processes: int = 2) -> int:
 
 
 def _made(spec: PairsSpec, planned: PlannedWorld) -> dict[str, Any]:
-    return {**spec.manifest(), "world": planned.number, "kind": planned.kind.name}
+    return {**spec.manifest(), "world": planned.number, "kind": planned.kind.name, "places": planned.places}
 
 
 def _render_world(root: Path, spec: PairsSpec, planned: PlannedWorld) -> None:

@@ -38,8 +38,9 @@ class PairsSpec:
             raise TrainingError(f"seed {self.seed}: give a number of 0 or more")
 
     def manifest(self) -> dict[str, Any]:
-        """What set.json says; two folders with the same manifest hold the same pairs."""
-        return {"generator": "mift train data pairs", "version": GENERATOR_VERSION, **asdict(self)}
+        """What set.json says: worlds of one manifest are the same in any folder, so that a set can grow."""
+        sizes = {key: value for key, value in asdict(self).items() if key != "places"}
+        return {"generator": "mift train data pairs", "version": GENERATOR_VERSION, **sizes}
 
     def worlds(self) -> list[PlannedWorld]:
         """Kinds take turns; the last world has the rest of the places."""
