@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,14 +31,15 @@ NO_PEAK = Peak(np.zeros((2, 2)), 0.0, 0.0, np.zeros((2, 2)))
 
 @dataclass(frozen=True)
 class Matched:
-    """A frame's alignments, best first and at least one, the hypotheses they came from, and what chance would score.
+    """A frame's alignments, best first and at least one, and the hypotheses they came from.
 
-    Without a `terrain`, and where it has no heights, the ground is taken as level.
+    `noises` is what each view among them scores by chance. Without a `terrain`, and where it has no heights, the ground
+    is taken as level.
     """
 
     hypotheses: Hypotheses
     alignments: tuple[Alignment, ...]
-    noise: Noise
+    noises: Mapping[int, Noise]
     telemetry: Telemetry
     config: LocalizerConfig
     gsd_m: float
@@ -51,11 +53,15 @@ class Matched:
     @property
     def significance(self) -> float:
         """By how many sigma the best alignment stands out from random places."""
-        return self.noise.significance(self.best.score)
+        return self.significance_of(self.best)
+
+    def significance_of(self, alignment: Alignment) -> float:
+        """By how many sigma an alignment stands out from what its view scores at random places."""
+        return self.noises[alignment.view].significance(alignment.score)
 
     def lead(self, usual: float) -> float:
         """By how many sigma the best alignment stands out from the best other place: gate.lead."""
-        return gate.lead([self.noise.significance(a.score) for a in self.alignments], usual)
+        return gate.lead([self.significance_of(a) for a in self.alignments], usual)
 
     @property
     def vehicle_m(self) -> tuple[float, float]:
@@ -101,9 +107,7 @@ class Matched:
         best = self.best
         view = self.hypotheses.views[best.view]
         patch, _ = view.patch(best.heading_deg, manifest.input_size, manifest.tile_gsd_m, best.scale)
-        places = tuple(
-            Place(*self.vehicle_at(a), a.heading_deg, self.noise.significance(a.score)) for a in self.alignments
-        )
+        places = tuple(Place(*self.vehicle_at(a), a.heading_deg, self.significance_of(a)) for a in self.alignments)
         return Match(patch, best.centre_m, manifest.tile_size_m, places, self.sources(), self.height_agl_m)
 
     def _offset_m(self, alignment: Alignment) -> tuple[float, float]:

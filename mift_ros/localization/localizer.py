@@ -114,9 +114,10 @@ class Localizer:
         if self._relief is not None:
             made, alignments = self._relief.resolved(frame, telemetry, made, alignments, self._refiner)
             refiner = self._refiner(made)
-        noise = refiner.noise(alignments[0])
         gsd_m = self.cache.manifest.raster_gsd_m
-        matched = Matched(made, tuple(alignments), noise, telemetry, self.config, gsd_m, self._terrain)
+        matched = Matched(
+            made, tuple(alignments), refiner.noises(alignments), telemetry, self.config, gsd_m, self._terrain
+        )
         supports = self._update(made, scores, self._sightings(matched))
         chosen = _chosen([support.after for support in supports])
         best = refiner.polished(alignments[chosen])
@@ -144,7 +145,7 @@ class Localizer:
         best = self._lost * min(learnt.leads.per_frame(matched.lead(learnt.usual)), 1.0)
         found: list[Sighting] = []
         for alignment in matched.alignments:
-            here = learnt.expected.per_frame(matched.noise.significance(alignment.score))
+            here = learnt.expected.per_frame(matched.significance_of(alignment))
             height_agl_m = matched.hypotheses.heights_m[alignment.view] * alignment.scale
             anywhere = 1.0 if found else best
             found.append(Sighting(matched.vehicle_at(alignment), alignment.heading_deg, height_agl_m, here, anywhere))

@@ -321,8 +321,12 @@ class Refiner:
         scales = [candidate.scale * growth**k for k in (STEPS if growth != 1.0 else (0,))]
         return [(h, s) for h in headings for s in scales]
 
-    def noise(self, alignment: Alignment) -> Noise:
-        """What the view of an alignment scores at random places."""
+    def noises(self, alignments: Sequence[Alignment]) -> dict[int, Noise]:
+        """What each view scores at random places, in the pose of the first alignment of that view."""
+        first = {a.view: a for a in reversed(alignments)}
+        return {view: self._noise(alignment) for view, alignment in first.items()}
+
+    def _noise(self, alignment: Alignment) -> Noise:
         size = self._template_pixels(alignment.view, self._fine_gsd)
         key = (alignment.view, alignment.heading_deg, alignment.scale, self._fine_gsd)
         return self._chance.noise(self._template(key, size, self._chance.side(size)), alignment.centre_m)
