@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple, TypeVar
 
 import cv2
@@ -132,10 +133,11 @@ class Refiner:
         awaited = candidates[:expected]
         origin = self._coarse(candidates, radius_m, awaited)
         promised = [a for a, c in origin.items() if c in awaited]
-        coarse = distinct(sorted(origin, key=self._rating, reverse=True), SAME_PLACE_M / 2)
-        coarse = distinct([*promising(coarse, self._rating)[:FINE_CANDIDATES], *promised], SAME_PLACE_M / 2)
+        ranked = distinct(sorted(origin, key=self._rating, reverse=True), SAME_PLACE_M / 2)
+        coarse = promising(list(islice(ranked, FINE_CANDIDATES)), self._rating)
+        coarse = list(distinct([*coarse, *promised], SAME_PLACE_M / 2))
         closer = [(self._again(origin[a], a), a in promised) for a in coarse]
-        places = distinct(sorted(self._fine(closer), key=self._rating, reverse=True), SAME_PLACE_M)
+        places = list(distinct(sorted(self._fine(closer), key=self._rating, reverse=True), SAME_PLACE_M))
         close = promising(places, self._rating, 1)[:POLISHED]
         return sorted([*map(self.polished, close), *places[len(close) :]], key=self._rating, reverse=True)
 
@@ -371,10 +373,10 @@ def promising(ranked: Sequence[T], score: Callable[[T], float], least: int = LEA
     return [place for k, place in enumerate(ranked) if k < least or score(place) >= PROMISING * score(ranked[0])]
 
 
-def distinct(alignments: Sequence[Alignment], radius_m: float) -> list[Alignment]:
+def distinct(alignments: Iterable[Alignment], radius_m: float) -> Iterator[Alignment]:
     """The alignments that are further than the radius from every better one (they come best first)."""
     kept: list[Alignment] = []
     for a in alignments:
         if all(math.dist(a.centre_m, k.centre_m) > radius_m for k in kept):
             kept.append(a)
-    return kept
+            yield a
