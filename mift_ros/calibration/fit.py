@@ -17,7 +17,7 @@ from mift_ros.localization.calibration import Calibration, Tail
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
 from mift_ros.localization.gate import NEIGHBOURHOOD_M, lead
-from mift_ros.localization.refine import SAME_PLACE_M
+from mift_ros.localization.places import SAME_PLACE_M
 
 Vector = npt.NDArray[np.float64]
 RIGHT_M = SAME_PLACE_M

@@ -18,7 +18,7 @@ from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorSources, Known, covariance, height_sigma_m
 from mift_ros.localization.hypotheses import Hypotheses, attitude_rad
 from mift_ros.localization.peak import Peak
-from mift_ros.localization.refine import Alignment
+from mift_ros.localization.places import Alignment
 from mift_ros.localization.types import Fix, Match, Place, Telemetry
 
 HEADING_SIGMA_DEG = 2.0

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.localization.places import SAME_PLACE_M
 from mift_ros.localization.quality import Refusal
-from mift_ros.localization.refine import SAME_PLACE_M
 from mift_ros.localization.types import Reason
 
 NEIGHBOURHOOD_M = 2 * SAME_PLACE_M

@@ -21,9 +21,10 @@ from mift_ros.localization.consistency import Consistency
 from mift_ros.localization.fix import Matched, make_fix
 from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.modes import Sighting, Support
+from mift_ros.localization.places import Candidate
 from mift_ros.localization.proposal import best_tiles, likelihood, where_expected
 from mift_ros.localization.quality import Refusal
-from mift_ros.localization.refine import Candidate, Refiner
+from mift_ros.localization.refine import Refiner
 from mift_ros.localization.relief import Relief
 from mift_ros.localization.search import MapSearch, Scores
 from mift_ros.localization.tracking import Tracker, belief_over

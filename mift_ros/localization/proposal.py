@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.localization.hypotheses import MANY_POSES, Hypotheses
 from mift_ros.localization.modes import Mode
-from mift_ros.localization.refine import Candidate
+from mift_ros.localization.places import Candidate
 from mift_ros.localization.search import Scores
 
 EXPECTED = 4

@@ -14,7 +14,8 @@ from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.geometry.terrain import Terrain
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import VIEW_SIZE_IN_TILES, Hypotheses, attitude_rad
-from mift_ros.localization.refine import POLISHED, Alignment, Candidate, Refiner
+from mift_ros.localization.places import Alignment, Candidate
+from mift_ros.localization.refine import POLISHED, Refiner
 from mift_ros.localization.types import Frame, Telemetry
 
 Vector = npt.NDArray[np.float64]

@@ -10,7 +10,8 @@ from mift_ros.localization import refine
 from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import make_hypotheses
-from mift_ros.localization.refine import Alignment, Candidate, Refiner, distinct, thinned
+from mift_ros.localization.places import SAME_PLACE_M, Alignment, Candidate
+from mift_ros.localization.refine import Refiner
 from mift_ros.localization.structure import transform_size
 
 PLACE = (-60.0, 40.0, 30.0)
@@ -134,21 +135,6 @@ def test_where_there_is_no_map_there_is_no_alignment(refiner, made):
     assert refiner.refine([candidate(made, 5000.0, 0.0)], radius_m=24.0) == []
 
 
-def test_candidates_that_a_better_one_covers_are_dropped_unless_they_look_another_way():
-    near, turned, far = (
-        Candidate(0, (5.0, 5.0), 0.0, 1.0),
-        Candidate(0, (5.0, 5.0), 90.0, 1.0),
-        Candidate(0, (60.0, 0.0), 0.0, 1.0),
-    )
-    first = Candidate(0, (0.0, 0.0), 0.0, 1.0)
-    assert list(thinned([first, near, turned, far], radius_m=24.0)) == [first, turned, far]
-
-
-def test_one_alignment_per_place():
-    spots = [Alignment(0, (x, 0.0), 0.0, 1.0, 1.0 - x / 1000, 1) for x in (0.0, 10.0, 35.0, 50.0, 80.0)]
-    assert [a.centre_m[0] for a in distinct(spots, 30.0)] == [0.0, 35.0, 80.0]
-
-
 def test_of_two_places_alike_under_one_tile_both_are_looked_at_closer(town, made, refiner):
     """At 3 m per pixel the wrong one of two may be the better; what lies beside the best is another place."""
     found = refiner._coarse([candidate(made, 18.0, -12.0)], 24.0, [])
@@ -156,17 +142,8 @@ def test_of_two_places_alike_under_one_tile_both_are_looked_at_closer(town, made
     first, second = sorted(found, key=lambda a: a.score, reverse=True)
     truth = candidate(made)
     assert math.dist(first.centre_m, truth.centre_m) < 9.0  # three pixels
-    assert math.dist(first.centre_m, second.centre_m) >= refine.SAME_PLACE_M / 2
+    assert math.dist(first.centre_m, second.centre_m) >= SAME_PLACE_M / 2
     assert first.score > second.score
-
-
-def test_only_promising_places_are_looked_at_closer_and_the_best_two():
-    scores = [1.0, 0.9, 0.71, 0.69, 0.5]
-    assert refine.promising(scores, lambda s: s) == scores[:3]
-    assert refine.promising([1.0, 0.3, 0.2, 0.1], lambda s: s) == [1.0, 0.3]
-    assert refine.promising([1.0, 0.3], lambda s: s, least=1) == [1.0]
-    assert refine.promising([1.0, 0.9, 0.8, 0.75], lambda s: s) == [1.0, 0.9, 0.8, 0.75]
-    assert refine.promising([], lambda s: s) == []
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ from mift_ros.localization.chance import Chance
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.hypotheses import make_hypotheses
 from mift_ros.localization.localizer import Localizer
-from mift_ros.localization.refine import Candidate, Refiner
+from mift_ros.localization.places import Candidate
+from mift_ros.localization.refine import Refiner
 from mift_ros.localization.relief import Relief
 from mift_ros.localization.types import Fix
 from mift_ros.maps.open import open_map
