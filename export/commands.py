@@ -154,7 +154,7 @@ def tensorrt(
     precision: Annotated[
         str, typer.Option(help="fp32; fp16 with norms, softmax and sums in float32; int8 of a quantised ONNX file.")
     ] = "fp16",
-    batch: Annotated[str, typer.Option(help="Batches to tune for; every size up to the last will run.")] = "1,3,36",
+    batch: Annotated[str, typer.Option(help="Batches to tune for; every size up to the last will run.")] = "1,3,54",
     workspace_mib: Annotated[int, typer.Option(min=16, help="GPU memory for trying layers out, MiB.")] = 1024,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Folder of the engines  [default: the user's store]")

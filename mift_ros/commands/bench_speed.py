@@ -121,7 +121,7 @@ def pipeline(
     repeats: Repeats = 10,
     threads: Threads = 0,
 ) -> None:
-    """A frame from JPEG to decision, by stage: one heading, 36 headings, 18 headings with two looks as flown."""
+    """A frame from JPEG to decision, by stage: one heading, 36 headings, 18 headings with three looks as flown."""
     from mift_ros.commands.bench_scene import Scene, stages
     from mift_ros.inference.load import load_embedder, model_path
     from mift_ros.inference.operations import operations
@@ -129,7 +129,7 @@ def pipeline(
     embedder, count = load_embedder(model, threads), operations(model_path(model))
     scene = Scene.over(tiles, embedder)
     cases = {"one heading": scene.known()}
-    cases |= {f"{yaw} headings, {looks} looks": scene.unknown(yaw, looks) for yaw, looks in ((36, 1), (18, 2))}
+    cases |= {f"{yaw} headings, {looks} looks": scene.unknown(yaw, looks) for yaw, looks in ((36, 1), (18, 3))}
     calls: dict[str, Callable[[], object]] = {PRODUCT: matrix_product(), READ: reading(scene.cache.embeddings)}
     made = {name: stages(case) for name, case in cases.items()}
     for name, of_case in made.items():

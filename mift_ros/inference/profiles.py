@@ -1,6 +1,6 @@
 """Which batches an engine is built for: no batch size is baked in, and the sizes in use are the tuned ones.
 
-From sizes such as 1, 3, 36 come the ranges 1, 2 to 3, 4 to 36, each tuned for its largest. What is larger than
+From sizes such as 1, 3, 54 come the ranges 1, 2 to 3, 4 to 54, each tuned for its largest. What is larger than
 all is embedded in parts.
 """
 
@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from mift_ros.errors import ModelError
 
-DEFAULT_BATCHES = (1, 3, 36)
-"""What the localizer asks for as it is configured: one look, three of a known heading, two of each of 18."""
+DEFAULT_BATCHES = (1, 3, 54)
+"""What the localizer asks for as it is configured: one look, three of a known heading, three of each of 18."""
 MAX_BATCH = 1024
 
 
 def parse_batches(text: str) -> tuple[int, ...]:
-    """Sizes from '1,3,36'.
+    """Sizes from '1,3,54'.
 
     Raises:
         ModelError: not whole numbers that grow from 1 to MAX_BATCH.
@@ -24,7 +24,7 @@ def parse_batches(text: str) -> tuple[int, ...]:
     except ValueError:
         batches = ()
     if not batches or list(batches) != sorted(set(batches)) or not 1 <= batches[0] <= batches[-1] <= MAX_BATCH:
-        raise ModelError(f"batch {text!r}: give whole numbers that grow, from 1 to {MAX_BATCH}, such as 1,3,36")
+        raise ModelError(f"batch {text!r}: give whole numbers that grow, from 1 to {MAX_BATCH}, such as 1,3,54")
     return batches
 
 

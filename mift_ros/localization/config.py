@@ -15,13 +15,7 @@ class LocalizerConfig(Parameters):
     use_attitude: bool = flag(True, "Require roll and pitch; false assumes a level (gimbal-stabilised) nadir camera.")
     use_heading: bool = flag(True, "Use the heading of the telemetry when it is known; false searches all headings.")
     yaw_bins: int = number(18, 1, 360, "", "Headings tried when the heading is unknown.")
-    looks: int = number(
-        3,
-        1,
-        5,
-        "",
-        "Patches of one image that are searched together, if it shows more than a tile; 2 where many poses are tried.",
-    )
+    looks: int = number(3, 1, 5, "", "Patches of one image that are searched together, if it shows more than a tile.")
     height_agl_min_m: float = number(30.0, 1.0, 20000.0, "m", "Lowest height above ground tried when it is unknown.")
     height_agl_max_m: float = number(300.0, 1.0, 20000.0, "m", "Greatest height above ground tried when it is unknown.")
     scale_bins: int = number(7, 1, 50, "", "Heights tried (log-spaced) when the height above ground is unknown.")

@@ -18,13 +18,8 @@ VIEW_SIZE_IN_TILES = 2.5
 """Extent of the ground view: more than a tile, because the refinement gains from every metre the camera sees."""
 VIEW_OVERSAMPLING = 0.75
 """Ground sample distance of the view over that of the tiles: it is resampled once more when it is turned."""
-CENTRE = (0.0, 0.0)
-SIDES = ((0.0, 0.5), (0.0, -0.5))
-LOOKS_IN_TILES = (CENTRE, *SIDES, (0.5, 0.0), (-0.5, 0.0))
+LOOKS_IN_TILES = ((0.0, 0.0), (0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
 """Where patches are cut from the view, (forward, right) of its centre: a wide view votes by all it sees."""
-MANY_POSES, LOOKS_OF_MANY = 8, 2
-"""Poses beyond which no more looks are cut for each: of 11 photos on 100 km2 with all headings tried, two looks side by
-side have the true tile among the first 200 every time and among the first 50 seven times, three of them eight times."""
 SCALE_REACH = 0.1
 """Relative error of the height that patches and one alignment bear; a larger one is tried in several heights."""
 SURE_HEIGHT = 0.05
@@ -148,7 +143,6 @@ def make_hypotheses(
     """
     heights, scale_step = heights_m(telemetry, config, outlook)
     headings, heading_step = headings_deg(telemetry, config, outlook)
-    looks = min(config.looks, LOOKS_OF_MANY) if len(heights) * len(headings) > MANY_POSES else config.looks
     roll, pitch = attitude_rad(telemetry, config)
     extent_m, view_gsd_m = VIEW_SIZE_IN_TILES * tile_size_m, VIEW_OVERSAMPLING * tile_size_m / pixels
     views = [ground_view(frame.image, frame.camera, roll, pitch, h, view_gsd_m, extent_m) for h in heights]
@@ -156,9 +150,9 @@ def make_hypotheses(
     patches: list[npt.NDArray[np.uint8]] = []
     for index, view in enumerate(views):
         for heading in headings:
-            cut, shifts, coverage = _cut(view, heading, tile_size_m, pixels, looks)
-            rows = slice(len(patches), len(patches) + len(cut))
-            poses.append(Hypothesis(index, heading, rows, np.array(shifts), coverage))
+            cut, shifts, coverage = _cut(view, heading, tile_size_m, pixels, config.looks)
+            looks = slice(len(patches), len(patches) + len(cut))
+            poses.append(Hypothesis(index, heading, looks, np.array(shifts), coverage))
             patches.extend(cut)
     return Hypotheses(heights, views, poses, np.stack(patches), heading_step, scale_step)
 
@@ -166,24 +160,20 @@ def make_hypotheses(
 def _cut(
     view: GroundView, heading_deg: float, tile_size_m: float, pixels: int, looks: int
 ) -> tuple[list[npt.NDArray[np.uint8]], list[Vector], float]:
-    """The patch at the centre and those around it that the camera sees, their shifts, and the centre's coverage.
-
-    Two side by side show all that the centre's does and as much again: where there may be only two, it is left out.
-    """
-    found: dict[tuple[float, float], npt.NDArray[np.uint8]] = {}
+    """The patch at the centre and those around it that the camera sees, their shifts, and the centre's coverage."""
+    cut: list[npt.NDArray[np.uint8]] = []
+    shifts: list[Vector] = []
     coverage = 0.0
-    for about in LOOKS_IN_TILES if looks > 1 else (CENTRE,):
-        if len(found) == max(looks, 1 + len(SIDES)):
+    for forward, right in LOOKS_IN_TILES:
+        if len(cut) == looks:
             break
-        about_m = (about[0] * tile_size_m, about[1] * tile_size_m)
+        about_m = (forward * tile_size_m, right * tile_size_m)
         rgb, valid = view.patch(heading_deg, pixels, tile_size_m / pixels, about_m=about_m)
         share = float((valid > 0).mean())
-        if about == CENTRE:
+        if not cut:
             coverage = share
-        if about == CENTRE or share >= LOOK_COVERAGE:
-            found[about] = rgb
-    if looks == len(SIDES) and found.keys() >= set(SIDES):
-        del found[CENTRE]
-    chosen = list(found)[:looks]
-    shifts = [turned((forward * tile_size_m, right * tile_size_m), heading_deg) for forward, right in chosen]
-    return [found[about] for about in chosen], shifts, coverage
+        elif share < LOOK_COVERAGE:
+            continue
+        cut.append(rgb)
+        shifts.append(turned(about_m, heading_deg))
+    return cut, shifts, coverage

@@ -98,7 +98,7 @@ class Localizer:
         except GeometryError as error:
             return _Refused(Refusal(Reason.OBLIQUE, str(error), {}))
         widest = max(made.poses, key=lambda pose: pose.coverage)
-        refusal = quality.check_patches(made.patches[widest.looks], widest.coverage, self.config)
+        refusal = quality.check_patch(made.patches[widest.looks.start], widest.coverage, self.config)
         return _Refused(refusal) if refusal else self._match(made, frame, telemetry)
 
     def _match(self, made: Hypotheses, frame: Frame, telemetry: Telemetry) -> _Accepted | _Refused:

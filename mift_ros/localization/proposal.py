@@ -9,17 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.geometry.frames import wrap_deg
-from mift_ros.localization.hypotheses import MANY_POSES, Hypotheses
+from mift_ros.localization.hypotheses import Hypotheses
 from mift_ros.localization.modes import Mode
 from mift_ros.localization.places import Candidate
 from mift_ros.localization.search import Scores
 
 EXPECTED = 4
 """Modes whose places are verified in every frame, whatever the tiles say."""
-OF_MANY = 3
-"""Times as many tiles are verified of many poses: the more are tried, the lower the true one ranks. Of 11 photos on 100
-km2 with all headings tried, the true tile in its true heading is among the first 150 nine times, among the first 250
-ten times."""
+MANY_POSES, OF_MANY = 8, 3
+"""Poses beyond which OF_MANY times as many tiles are verified: the more are tried, the lower the true one ranks. Of 11
+photos on 100 km2 with all headings tried, the true tile in its true heading is among the first 150 nine times, among
+the first 250 ten times."""
 DEGREES_PER_SCALE = 100.0
 """A relative error of height of 10 % is as bad for an alignment as one of 10 degrees in heading."""
 

@@ -55,12 +55,6 @@ def check_image(frame: Frame) -> Refusal | None:
     return None
 
 
-def check_patches(patches: npt.NDArray[np.uint8], coverage: float, config: LocalizerConfig) -> Refusal | None:
-    """Refuse the patches [L, S, S, 3] of one view if each shows too little ground, no texture or only blur."""
-    refusals = [check_patch(patch, coverage, config) for patch in patches]
-    return refusals[0] if all(refusals) else None
-
-
 def check_patch(patch: npt.NDArray[np.uint8], coverage: float, config: LocalizerConfig) -> Refusal | None:
     """Refuse a patch [S, S, 3] that shows too little ground, no texture or only blur."""
     if coverage < config.min_coverage:

@@ -43,10 +43,10 @@ def test_absent_providers_are_told():
 def test_only_tensorrt_is_told_shapes_and_limited_in_its_batch():
     assert options_of(CUDA, "images", 128) == (sys.maxsize, {})
     most, options = options_of(TENSORRT, "images", 128)
-    assert most == 36
+    assert most == 54
     assert options["trt_profile_min_shapes"] == "images:1x3x128x128"
     assert options["trt_profile_opt_shapes"] == "images:3x3x128x128"
-    assert options["trt_profile_max_shapes"] == "images:36x3x128x128"
+    assert options["trt_profile_max_shapes"] == "images:54x3x128x128"
     assert options["trt_engine_cache_path"].startswith(str(default_folder()))
 
 

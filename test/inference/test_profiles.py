@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 from mift_ros.errors import ModelError
 from mift_ros.inference.profiles import DEFAULT_BATCHES, MAX_BATCH, parse_batches, profile_for, ranges
 from mift_ros.localization.config import LocalizerConfig
-from mift_ros.localization.hypotheses import LOOKS_OF_MANY
 
 BATCHES = st.sets(st.integers(1, MAX_BATCH), min_size=1, max_size=6).map(lambda sizes: tuple(sorted(sizes)))
 
@@ -15,7 +14,7 @@ BATCHES = st.sets(st.integers(1, MAX_BATCH), min_size=1, max_size=6).map(lambda 
 def test_the_default_sizes_are_those_that_the_localizer_asks_for():
     """One look; the looks of a known heading; those of every heading."""
     config = LocalizerConfig()
-    assert (1, config.looks, config.yaw_bins * LOOKS_OF_MANY) == DEFAULT_BATCHES
+    assert (1, config.looks, config.yaw_bins * config.looks) == DEFAULT_BATCHES
 
 
 def test_ranges_by_hand():

@@ -36,16 +36,15 @@ def test_a_known_heading_is_one_pose_of_overlapping_looks(town, hypotheses):
     assert len(made.patches) == 3
 
 
-def test_of_each_of_many_headings_there_are_two_looks_side_by_side(town, hypotheses):
+def test_an_unknown_heading_is_18_poses_of_as_many_looks(town, hypotheses):
     made = hypotheses("heading_deg", higher=1.5)
-    assert len(made.poses) == 18
-    assert len(made.patches) == 36
-    for pose, offsets in zip(made.poses, offsets_in_tiles(town, made)):
-        assert offsets == pytest.approx([0.5, 0.5])
-        assert pose.shifts_m.sum(axis=0) == pytest.approx([0.0, 0.0], abs=1e-9)
+    assert [pose.heading_deg for pose in made.poses] == pytest.approx([20.0 * k for k in range(18)])
+    assert len(made.patches) == 54
+    half_tile_m = town.cache.manifest.tile_size_m / 2
+    for pose in made.poses:
         across = np.radians(pose.heading_deg + 90.0)
-        half_tile_m = town.cache.manifest.tile_size_m / 2
-        assert pose.shifts_m[0] == pytest.approx(half_tile_m * np.array([np.sin(across), np.cos(across)]))
+        right = half_tile_m * np.array([np.sin(across), np.cos(across)])
+        assert pose.shifts_m == pytest.approx(np.array([[0.0, 0.0], right, -right]))
 
 
 def test_a_view_no_wider_than_a_tile_is_one_look_at_its_centre(town, hypotheses):
