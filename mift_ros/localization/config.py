@@ -21,7 +21,7 @@ class LocalizerConfig(Parameters):
     scale_bins: int = number(7, 1, 50, "", "Heights tried (log-spaced) when the height above ground is unknown.")
     max_tilt_deg: float = number(35.0, 0.0, 70.0, "deg", "Reject frames whose optical axis is further off nadir.")
     min_coverage: float = number(0.5, 0.05, 1.0, "", "Smallest share of a tile the rectified image must cover.")
-    candidates: int = number(100, 1, 1000, "", "Best tiles that are verified, at most: fewer once one place stands out.")
+    candidates: int = number(100, 1, 1000, "", "Best tiles that are verified; fewer once one place stands out.")
     prior_gate_sigma: float = number(4.0, 1.0, 20.0, "sigma", "Search within this many sigma of the prior.")
     lost_after_s: float = number(30.0, 0.0, 3600.0, "s", "Seconds without a fix after which the whole map is searched.")
     max_speed_mps: float = number(30.0, 0.1, 300.0, "m/s", "Fastest ground speed; widens the belief between frames.")
