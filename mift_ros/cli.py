@@ -11,6 +11,7 @@ import typer
 
 from mift_ros import __version__
 from mift_ros.errors import MiftError
+from mift_ros.threads import keep_blas_single
 
 GROUPS = {
     "map": "Build, inspect and verify map caches.",
@@ -82,6 +83,7 @@ def _placeholder() -> typer.Typer:
 
 def main() -> None:
     """Entry point of `mift`."""
+    keep_blas_single()
     known = {**GROUPS, **PLUGINS}
     called = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:

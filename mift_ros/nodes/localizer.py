@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mift_ros.nodes.spin import run
+from mift_ros.threads import keep_blas_single
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -18,6 +19,7 @@ def _make() -> Node:
 
 def main() -> None:
     """Entry point; ROS arguments are taken from the command line."""
+    keep_blas_single()
     run(_make)
 
 
