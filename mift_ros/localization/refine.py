@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import NamedTuple
@@ -25,7 +25,7 @@ PORTION = 40
 """Candidates that are verified before it is asked whether one stands out."""
 STANDS_OUT = 1.35
 """No more candidates are verified when the best place scores so many times what the next one does. Of 64 frames without
-a heading 31 right matches did so among the first PORTION and one wrong one, of 92 over other ground none."""
+a heading 32 right matches did so among the first PORTION and one wrong one, of 92 over other ground none."""
 SCALED = 32
 """Candidates that are tried in other scales at most, the best by heading alone."""
 FINE_CANDIDATES = 8
@@ -111,12 +111,9 @@ class Refiner:
         close = promising(places, self._rating, 1)[:POLISHED]
         return sorted([*map(self.polished, close), *places[len(close) :]], key=self._rating, reverse=True)
 
-    def _rated(self, view: int, score: float) -> float:
-        """The score in a unit of all views alike: by chance one scores the more the less ground it shows."""
-        return score * self._extents_m[view]
-
     def _rating(self, alignment: Alignment) -> float:
-        return self._rated(alignment.view, alignment.score)
+        """The score in a unit of all views alike: by chance one scores the more the less ground it shows."""
+        return alignment.score * self._extents_m[alignment.view]
 
     @property
     def _fine_gsd(self) -> float:
@@ -132,38 +129,37 @@ class Refiner:
         """
         grounds, turned = self._turned(candidates, radius_m)
 
-        def score(candidate: Candidate) -> float:
-            return self._rated(candidate.view, turned[candidate].probe.score)
+        def rating(candidate: Candidate) -> float:
+            return self._rating(turned[candidate])
 
-        close = promising(sorted(turned, key=score, reverse=True), score)[:SCALED]
+        close = promising(sorted(turned, key=rating, reverse=True), rating)[:SCALED]
         found = {c: [best] for c, best in turned.items()}
         for c in {*close, *awaited} & grounds.keys():
-            found[c] = self._best_two(grounds[c], c.view, self._neighbours(c, 1.0))
-        return {self._aligned(grounds[c], c.view, *tried): c for c, places in found.items() for tried in places}
+            tried = self._best_two(grounds[c], c.view, self._neighbours(c, 1.0))
+            found[c] = [self._aligned(grounds[c], c.view, *pose) for pose in tried]
+        return {alignment: c for c, places in found.items() for alignment in places}
 
     def _turned(
         self, candidates: Sequence[Candidate], radius_m: float
-    ) -> tuple[dict[Candidate, _Ground], dict[Candidate, _Tried]]:
+    ) -> tuple[dict[Candidate, _Ground], dict[Candidate, Alignment]]:
         """Ground of the candidates that have any, and their best heading, portion by portion until one stands out."""
         gsd_m = max(COARSE_GSD_M, self._fine_gsd)
         grounds: dict[Candidate, _Ground] = {}
-        turned: dict[Candidate, _Tried] = {}
+        turned: dict[Candidate, Alignment] = {}
         for count, c in enumerate(thinned(candidates, radius_m), start=1):
             ground = self._ground(c, radius_m, gsd_m)
             if ground is not None:
-                grounds[c], turned[c] = ground, self._best(ground, c.view, self._neighbours(c, 1.0, 0.0))
-            if count % PORTION == 0 and self._stands_out(turned):
+                best = self._best(ground, c.view, self._neighbours(c, 1.0, 0.0))
+                grounds[c], turned[c] = ground, self._aligned(ground, c.view, *best)
+            if count % PORTION == 0 and self._stands_out(turned.values()):
                 break
         return grounds, turned
 
-    def _stands_out(self, turned: Mapping[Candidate, _Tried]) -> bool:
+    def _stands_out(self, alignments: Iterable[Alignment]) -> bool:
         """Whether one place scores so much more than any other that it is not worth while to verify more."""
-        ranked = sorted(((self._rated(c.view, t.probe.score), t.probe) for c, t in turned.items()), reverse=True)
-        if not ranked:
-            return False
-        (best, at), *others = ranked
-        elsewhere = (score for score, probe in others if math.dist(probe[:2], at[:2]) > SAME_PLACE_M)
-        return best > STANDS_OUT * next(elsewhere, 0.0)
+        places = distinct(sorted(alignments, key=self._rating, reverse=True), SAME_PLACE_M)
+        best, rival = (self._rating(place) if place else 0.0 for place in (next(places, None), next(places, None)))
+        return best > STANDS_OUT * rival
 
     def _fine(self, places: Sequence[tuple[Alignment, bool]]) -> list[Alignment]:
         """Places aligned to metres, the best and the promised ones (True) in half steps of the pose too."""

@@ -163,7 +163,7 @@ def test_no_more_candidates_are_verified_once_one_stands_out(refiner, made, else
     grounds, turned = refiner._turned([candidate(made), *elsewhere], 12.0)
     assert len(turned) == refine.PORTION
     assert grounds.keys() == turned.keys()
-    best = max(turned, key=lambda c: turned[c].probe.score)
+    best = max(turned, key=lambda c: turned[c].score)
     assert best == candidate(made)
 
 
@@ -178,8 +178,8 @@ def test_a_second_match_of_the_same_place_is_no_rival_to_stand_out_from(refiner,
     beside = [candidate(made, e, 0.0) for e in (-8.0, 0.0, 8.0)]
     turned = refiner._turned(beside, 12.0)[1]
     assert len(turned) == 3
-    assert refiner._stands_out(turned)
-    assert not refiner._stands_out({})
+    assert refiner._stands_out(turned.values())
+    assert not refiner._stands_out([])
 
 
 def test_each_view_is_judged_by_what_it_scores_itself_by_chance(town, made):
