@@ -65,9 +65,9 @@ class _Ground:
     gsd_m: float
     smoothing_px: float
 
-    def probe(self, field: structure.Field) -> Probe:
-        """Where in the map the best of all shifts puts the centre of the template."""
-        dx, dy, score = structure.subpixel_peak(field)
+    def probe(self, field: structure.Field, at: tuple[int, int] | None = None) -> Probe:
+        """Where in the map the best of all shifts, or the one at (row, column), puts the centre of the template."""
+        dx, dy, score = structure.subpixel_peak(field, at)
         mid = (len(field) - 1) / 2
         return Probe(self.centre_m[0] + (dx - mid) * self.gsd_m, self.centre_m[1] - (dy - mid) * self.gsd_m, score)
 
@@ -194,9 +194,9 @@ class Refiner:
         first, y, x = (int(k) for k in np.unravel_index(fields.argmax(), fields.shape))
         best = _Tried(*poses[first], ground.probe(fields[first]))
         rows, columns = np.indices(fields.shape[1:])
-        fields[:, np.hypot(rows - y, columns - x) * ground.gsd_m < SAME_PLACE_M / 2] = -1.0
-        second = int(fields.max(axis=(1, 2)).argmax())
-        elsewhere = ground.probe(fields[second])
+        far = np.hypot(rows - y, columns - x) * ground.gsd_m >= SAME_PLACE_M / 2
+        second, y, x = (int(k) for k in np.unravel_index(np.where(far, fields, -1.0).argmax(), fields.shape))
+        elsewhere = ground.probe(fields[second], (y, x))
         return [best, _Tried(*poses[second], elsewhere)] if elsewhere.score > 0 else [best]
 
     def _again(self, candidate: Candidate, found: Alignment) -> Alignment:

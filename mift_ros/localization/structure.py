@@ -202,17 +202,27 @@ def _inverse(side: int, count: int) -> tuple[Spectrum, Field]:
     return down.astype(np.complex64), across.astype(np.float32)
 
 
-def subpixel_peak(field: npt.NDArray[np.float32]) -> tuple[float, float, float]:
-    """x, y and value of the maximum, refined by a parabola through its neighbours in each axis."""
-    y, x = divmod(int(field.argmax()), field.shape[1])
-    peak = float(field[y, x])
-    dx = _vertex(field[y, x - 1 : x + 2]) if 0 < x < field.shape[1] - 1 else 0.0
-    dy = _vertex(field[y - 1 : y + 2, x]) if 0 < y < field.shape[0] - 1 else 0.0
-    return x + dx, y + dy, peak
+def subpixel_peak(field: npt.NDArray[np.float32], at: tuple[int, int] | None = None) -> tuple[float, float, float]:
+    """x, y and value of the maximum of the parabolas through the greatest value and its neighbours in each axis.
+
+    The value too is that between the pixels: that of the nearest one varies with where they happen to lie by more than
+    a step of a percent in scale changes it. `at` (row, column) is another value to start from.
+    """
+    y, x = divmod(int(field.argmax()), field.shape[1]) if at is None else at
+    dx, over = _summit(field[y, max(x - 1, 0) : x + 2])
+    dy, above = _summit(field[max(y - 1, 0) : y + 2, x])
+    return x + dx, y + dy, float(field[y, x]) + over + above
 
 
-def _vertex(three: npt.NDArray[np.float32]) -> float:
-    return parabola(*(float(v) for v in three))[0]
+def _summit(near: npt.NDArray[np.float32]) -> tuple[float, float]:
+    """Where the parabola through three values is greatest, in steps from the middle, and by how much more.
+
+    0 and 0 at an end of the field and where the middle is not the greatest.
+    """
+    if len(near) < 3 or near.argmax() != 1:
+        return 0.0, 0.0
+    vertex, bend = parabola(*(float(value) for value in near))
+    return vertex, -0.5 * bend * vertex**2
 
 
 def parabola(left: float, mid: float, right: float) -> tuple[float, float]:

@@ -91,8 +91,7 @@ def test_with_heights_position_heading_and_altitude_are_found_and_the_match_stan
         assert abs(over.altitude_ellipsoid_m - altitude_m) < 3 * sigmas_m[-1]
         gained.append(over.significance - level.match.places[0].significance)
     assert max(errors) < 5.0
-    assert np.median(sigmas_m) < 8.0
-    assert max(sigmas_m) < 15.0  # where the score does not fall over scale, all that was searched is possible
+    assert max(sigmas_m) < 9.0
     assert np.median(gained) > 2.0
 
 
@@ -112,8 +111,9 @@ def test_the_rival_is_seen_over_its_relief_too_and_may_turn_out_the_best(hillsid
     wrong = replace(wrong, score=right.score + 0.001)
     relief = Relief(hillside.cache, heights, config)
     _, found = relief.resolved(frame, telemetry, made, [wrong, right], refiner_of)
-    assert [math.dist(a.centre_m, here) < 20.0 for a in found] == [True, False]
-    assert found[0].score > right.score + 0.02
+    best, rival = sorted(found, key=lambda alignment: alignment.score, reverse=True)
+    assert math.dist(best.centre_m, here) < 20.0 < math.dist(rival.centre_m, here)
+    assert best.score > right.score + 0.02
 
 
 def test_heights_that_are_level_change_nothing(hillside, heights):

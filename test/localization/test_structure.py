@@ -70,8 +70,16 @@ def test_scores_stay_in_range_on_empty_and_flat_windows():
 
 def test_a_parabola_finds_the_peak_between_pixels():
     y, x = np.indices((21, 21))
-    x_found, y_found, _ = structure.subpixel_peak(np.float32(1 - 0.01 * ((x - 9.3) ** 2 + (y - 12.6) ** 2)))
+    x_found, y_found, score = structure.subpixel_peak(np.float32(1 - 0.01 * ((x - 9.3) ** 2 + (y - 12.6) ** 2)))
     assert (x_found, y_found) == pytest.approx((9.3, 12.6), abs=1e-3)
+    assert score == pytest.approx(1.0, abs=1e-4)  # 0.9975 at the nearest pixel
+
+
+def test_a_value_that_is_no_maximum_and_one_at_the_border_are_taken_as_they_are():
+    """A second place may be the slope of the first: a parabola through it has its vertex elsewhere."""
+    field = np.float32(np.arange(5) ** 2 + np.zeros((5, 1)))
+    assert structure.subpixel_peak(field, (2, 2)) == (2.0, 2.0, 4.0)
+    assert structure.subpixel_peak(field) == (4.0, 0.0, 16.0)
 
 
 def by_definition(template_grey, valid, window_grey, row, col):
