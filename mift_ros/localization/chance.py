@@ -6,19 +6,24 @@ little), so a score alone says nothing. Measured against the scores of the same 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
-from mift_ros.localization import structure
+from mift_ros.localization import brightness, structure
+from mift_ros.localization.brightness import Shade
 from mift_ros.localization.clutter import FIELD_PX, Clutter
+from mift_ros.localization.structure import Field
 from mift_ros.localization.windows import map_window
 
 PLACES = 32
 SHIFTS_PX = 24
 """Each place gives the scores of (SHIFTS_PX + 1) squared shifts; neighbours are alike, some fifty are independent."""
+SHADE_STEP_PX = 6
+"""Nine shifts so far apart tell of the brightness: further than its band, they are independent."""
 APART_M = 60.0
 """Places nearer than this to the match are left out: there the view may well belong."""
 LEAST_SPREAD = 0.01
@@ -49,17 +54,18 @@ class Chance:
         self._centres_m: npt.NDArray[np.float64] = np.asarray(cache.centres_m[chosen])
         self._size = 0
         self._windows: list[structure.Window] = []
+        self._shades: dict[tuple[int, float], tuple[Field, Field]] = {}
         self._clutter: dict[float, Clutter] = {}
 
     def noise(self, template: structure.Template, centre_m: tuple[float, float]) -> Noise:
         """What a view scores at places away from the one where it matched best."""
-        windows = self._windows_for(template.size)
-        far = np.hypot(*(self._centres_m - centre_m).T) > APART_M
-        fields = [structure.correlate(template, w) for w, apart in zip(windows, far) if apart]
-        if not fields:
-            return NO_CHANCE
-        scores = np.stack(fields)
-        return Noise(float(scores.mean()), max(float(scores.std()), LEAST_SPREAD))
+        windows = zip(self._windows_for(template.size), self._far(centre_m))
+        return _noise([structure.correlate(template, window) for window, far in windows if far])
+
+    def shade_noise(self, shade: Shade, centre_m: tuple[float, float]) -> Noise:
+        """What the brightness of a view scores at places away from the one where it matched best."""
+        scores = brightness.scores(shade, *self._shades_for(shade)).reshape(len(self._centres_m), -1)
+        return _noise(list(scores[self._far(centre_m)]))
 
     def clutter(self, gsd_m: float) -> Clutter:
         """What the map's structure is like at a resolution."""
@@ -71,6 +77,18 @@ class Chance:
         """Side of the transform that a template of this size must have."""
         return structure.transform_size(template_size, template_size + SHIFTS_PX)
 
+    def _far(self, centre_m: tuple[float, float]) -> npt.NDArray[np.bool_]:
+        return np.asarray(np.hypot(*(self._centres_m - centre_m).T) > APART_M)
+
+    def _shades_for(self, shade: Shade) -> tuple[Field, Field]:
+        """Contrast at all places and shifts [PLACES * 9, N * N], and its squares; kept for the last size asked for."""
+        key = shade.side, shade.gsd_m
+        if key not in self._shades:
+            cut = self._cut(shade.side + 2 * SHADE_STEP_PX, shade.gsd_m)
+            windows = np.concatenate([brightness.shifted(grey, shade.side, SHADE_STEP_PX) for grey in cut])
+            self._shades = {key: (windows, windows * windows)}
+        return self._shades[key]
+
     def _windows_for(self, size: int) -> list[structure.Window]:
         if size != self._size:
             cut = self._cut(size + SHIFTS_PX, self._cache.manifest.raster_gsd_m)
@@ -81,3 +99,10 @@ class Chance:
     def _cut(self, pixels: int, gsd_m: float) -> list[npt.NDArray[np.uint8]]:
         """The map at each of the places, grey [pixels, pixels]."""
         return [map_window(self._cache, (float(east), float(north)), pixels, gsd_m) for east, north in self._centres_m]
+
+
+def _noise(scores: Sequence[Field]) -> Noise:
+    """Of scores at places that are wrong, an array for each."""
+    if not scores:
+        return NO_CHANCE
+    return Noise(float(np.mean(scores)), max(float(np.std(scores)), LEAST_SPREAD))

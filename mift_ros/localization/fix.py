@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,12 +12,12 @@ from mift_ros.geometry.frames import LocalFrame, quaternion_from_rpy, yaw_from_h
 from mift_ros.geometry.terrain import ELLIPSOID, Terrain
 from mift_ros.localization import gate
 from mift_ros.localization.calibration import Calibration
-from mift_ros.localization.chance import Noise
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorSources, Known, covariance, height_sigma_m
 from mift_ros.localization.hypotheses import Hypotheses, attitude_rad
 from mift_ros.localization.peak import Peak
 from mift_ros.localization.places import Alignment
+from mift_ros.localization.standing import Standing
 from mift_ros.localization.types import Fix, Match, Place, Telemetry
 
 HEADING_SIGMA_DEG = 2.0
@@ -33,13 +32,13 @@ NO_PEAK = Peak(np.zeros((2, 2)), 0.0, 0.0, np.zeros((2, 2)))
 class Matched:
     """A frame's alignments, best first and at least one, and the hypotheses they came from.
 
-    `noises` is what each view among them scores by chance. Without a `terrain`, and where it has no heights, the ground
-    is taken as level.
+    `standings` are by how much each stands out from chance. Without a `terrain`, and where it has no heights, the
+    ground is taken as level.
     """
 
     hypotheses: Hypotheses
     alignments: tuple[Alignment, ...]
-    noises: Mapping[int, Noise]
+    standings: tuple[Standing, ...]
     telemetry: Telemetry
     config: LocalizerConfig
     gsd_m: float
@@ -53,15 +52,20 @@ class Matched:
     @property
     def significance(self) -> float:
         """By how many sigma the best alignment stands out from random places."""
-        return self.significance_of(self.best)
-
-    def significance_of(self, alignment: Alignment) -> float:
-        """By how many sigma an alignment stands out from what its view scores at random places."""
-        return self.noises[alignment.view].significance(alignment.score)
+        return self.standings[0].significance
 
     def lead(self, usual: float) -> float:
         """By how many sigma the best alignment stands out from the best other place: gate.lead."""
-        return gate.lead([self.significance_of(a) for a in self.alignments], usual)
+        return gate.lead([standing.significance for standing in self.standings], usual)
+
+    def led_by(self, place: int, alignment: Alignment, standing: Standing) -> Matched:
+        """The same with that place first, aligned and judged anew."""
+        others = slice(place), slice(place + 1, None)
+        return replace(
+            self,
+            alignments=(alignment, *(a for part in others for a in self.alignments[part])),
+            standings=(standing, *(s for part in others for s in self.standings[part])),
+        )
 
     @property
     def vehicle_m(self) -> tuple[float, float]:
@@ -92,7 +96,7 @@ class Matched:
             heading_sharpness=peak.heading_sharpness,
             scale_sharpness=peak.scale_sharpness,
             drift_m=peak.drift_m,
-            significance=self.significance,
+            significance=self.standings[0].edges,
             offset_m=self._offset_m(self.best),
             height_agl_m=height_seen_m,
             gsd_m=self.gsd_m,
@@ -107,7 +111,10 @@ class Matched:
         best = self.best
         view = self.hypotheses.views[best.view]
         patch, _ = view.patch(best.heading_deg, manifest.input_size, manifest.tile_gsd_m, best.scale)
-        places = tuple(Place(*self.vehicle_at(a), a.heading_deg, self.significance_of(a)) for a in self.alignments)
+        places = tuple(
+            Place(*self.vehicle_at(alignment), alignment.heading_deg, standing.significance)
+            for alignment, standing in zip(self.alignments, self.standings)
+        )
         return Match(patch, best.centre_m, manifest.tile_size_m, places, self.sources(), self.height_agl_m)
 
     def _offset_m(self, alignment: Alignment) -> tuple[float, float]:

@@ -21,12 +21,13 @@ from mift_ros.localization.consistency import Consistency
 from mift_ros.localization.fix import Matched, make_fix
 from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.modes import Sighting, Support
-from mift_ros.localization.places import Candidate
+from mift_ros.localization.places import Alignment, Candidate
 from mift_ros.localization.proposal import best_tiles, likelihood, where_expected
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Refiner
 from mift_ros.localization.relief import Relief
 from mift_ros.localization.search import MapSearch, Scores
+from mift_ros.localization.standing import Standings
 from mift_ros.localization.tracking import Tracker, belief_over
 from mift_ros.localization.types import Frame, Prior, Reason, Rejection, Result, Telemetry
 
@@ -115,14 +116,12 @@ class Localizer:
         if self._relief is not None:
             made, alignments = self._relief.resolved(frame, telemetry, made, alignments, self._refiner)
             refiner = self._refiner(made)
-        gsd_m = self.cache.manifest.raster_gsd_m
-        matched = Matched(
-            made, tuple(alignments), refiner.noises(alignments), telemetry, self.config, gsd_m, self._terrain
-        )
+        standings = Standings(self.cache, self._chance, refiner)
+        matched = self._matched(made, alignments, standings, telemetry)
         supports = self._update(made, scores, self._sightings(matched))
         chosen = _chosen([support.after for support in supports])
-        best = refiner.polished(alignments[chosen])
-        matched = replace(matched, alignments=(best, *alignments[:chosen], *alignments[chosen + 1 :]))
+        best = refiner.polished(matched.alignments[chosen])
+        matched = matched.led_by(chosen, best, standings.of(best))
         evidence = gate.Evidence(
             similarity=matched.best.score,
             significance=matched.significance,
@@ -140,13 +139,22 @@ class Localizer:
     def _refiner(self, made: Hypotheses) -> Refiner:
         return Refiner(self.cache, made.views, made.heading_step_deg, made.scale_step, self._chance)
 
+    def _matched(
+        self, made: Hypotheses, alignments: Sequence[Alignment], standings: Standings, telemetry: Telemetry
+    ) -> Matched:
+        """The places by how much they stand out, the clearest first."""
+        ranked = sorted(((a, standings.of(a)) for a in alignments), key=lambda j: j[1].significance, reverse=True)
+        places, judged = zip(*ranked)
+        gsd_m = self.cache.manifest.raster_gsd_m
+        return Matched(made, places, judged, telemetry, self.config, gsd_m, self._terrain)
+
     def _sightings(self, matched: Matched) -> list[Sighting]:
         """The matches as the modes weigh them, against how good wrong ones look."""
         learnt = self.calibration
         best = self._lost * min(learnt.leads.per_frame(matched.lead(learnt.usual)), 1.0)
         found: list[Sighting] = []
-        for alignment in matched.alignments:
-            here = learnt.expected.per_frame(matched.significance_of(alignment))
+        for alignment, standing in zip(matched.alignments, matched.standings):
+            here = learnt.expected.per_frame(standing.significance)
             height_agl_m = matched.hypotheses.heights_m[alignment.view] * alignment.scale
             anywhere = 1.0 if found else best
             found.append(Sighting(matched.vehicle_at(alignment), alignment.heading_deg, height_agl_m, here, anywhere))

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.geometry.rectify import GroundView
@@ -289,15 +290,21 @@ class Refiner:
         scales = [candidate.scale * growth**k for k in (STEPS if growth != 1.0 else (0,))]
         return [(h, s) for h in headings for s in scales]
 
-    def noises(self, alignments: Sequence[Alignment]) -> dict[int, Noise]:
-        """What each view scores at random places, in the pose of the first alignment of that view."""
-        first = {a.view: a for a in reversed(alignments)}
-        return {view: self._noise(alignment) for view, alignment in first.items()}
-
-    def _noise(self, alignment: Alignment) -> Noise:
+    def noise(self, alignment: Alignment) -> Noise:
+        """What the view of an alignment scores at random places in its pose."""
         size = self._template_pixels(alignment.view, self._fine_gsd)
         key = (alignment.view, alignment.heading_deg, alignment.scale, self._fine_gsd)
         return self._chance.noise(self._template(key, size, self._chance.side(size)), alignment.centre_m)
+
+    def extent_m(self, view: int) -> float:
+        """Side of a view's templates."""
+        return self._template_pixels(view, self._fine_gsd) * self._fine_gsd
+
+    def patch(
+        self, alignment: Alignment, pixels: int, gsd_m: float
+    ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8]]:
+        """The grey view as it was aligned, north up, and its validity."""
+        return self._grey[alignment.view].patch(alignment.heading_deg, pixels, gsd_m, alignment.scale)
 
     def _template_pixels(self, view: int, gsd_m: float) -> int:
         """Side of the template, the same for all headings, scales and most frames, so that windows are shared."""

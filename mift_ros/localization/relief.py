@@ -45,14 +45,14 @@ class Relief:
         found: Sequence[Alignment],
         refiner_of: Callable[[Hypotheses], Refiner],
     ) -> tuple[Hypotheses, list[Alignment]]:
-        """The alignments, best first, with the best and its rival seen over the relief, and the hypotheses for that.
+        """The alignments with the best and its rival, the first two, seen over the relief; the hypotheses for that.
 
         The rival too: a lead that only the best may add to would be no lead.
         """
         seen = list(found)
         for k, alignment in enumerate(seen[:POLISHED]):
             made, seen[k] = self._seen_again(frame, telemetry, made, alignment, refiner_of)
-        return made, sorted(seen, key=lambda alignment: alignment.score, reverse=True)
+        return made, seen
 
     def _seen_again(
         self,

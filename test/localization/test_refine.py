@@ -180,17 +180,3 @@ def test_a_second_match_of_the_same_place_is_no_rival_to_stand_out_from(refiner,
     assert len(turned) == 3
     assert refiner._stands_out(turned.values())
     assert not refiner._stands_out([])
-
-
-def test_each_view_is_judged_by_what_it_scores_itself_by_chance(town, made):
-    """A view of half the height shows less ground and scores more anywhere."""
-    frame, telemetry = town.shoot(*PLACE)
-    m = town.cache.manifest
-    low = make_hypotheses(frame, replace(telemetry, height_agl_m=50.0), LocalizerConfig(), m.tile_size_m, m.input_size)
-    refiner = Refiner(town.cache, [*made.views, *low.views], made.heading_step_deg, made.scale_step, Chance(town.cache))
-    at = candidate(made)
-    matches = [Alignment(view, at.centre_m, at.heading_deg, 1.0, 0.5, 1) for view in (0, 1, 1)]
-    noises = refiner.noises(matches)
-    assert noises.keys() == {0, 1}
-    assert noises[1].spread > 1.2 * noises[0].spread
-    assert noises[1] == pytest.approx(refiner.noises(matches[2:])[1])
