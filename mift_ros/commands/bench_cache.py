@@ -15,7 +15,7 @@ def cache(
     path: Annotated[Path, typer.Argument(help="Map cache; with --build, a map.")],
     build: Annotated[bool, typer.Option("--build", help="Build a cache of the map into a temporary folder.")] = False,
     model: Annotated[str, typer.Option(help="Packaged model name or ONNX file.")] = "mift_nano",
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")] = 0,
     repeats: Annotated[int, typer.Option(min=3, help="Timed repetitions of opening.")] = 20,
 ) -> None:
     """Time to open a map cache; with --build, tiles per second and the embedder's share of the time."""

@@ -38,7 +38,7 @@ def haystack(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the caches, which are kept, and haystack.json.")],
     stride_m: Annotated[float, typer.Option(help="Distance between tiles, m.")] = 36.0,
     within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")] = 0,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
 ) -> None:
     """Rank of the first right tile for each photo alone, heading known and unknown, of several models in one run.

@@ -24,7 +24,7 @@ PRODUCT, READ = "float32 matrix product", "read the tiles once"
 
 Repeats = Annotated[int, typer.Option(min=3, help="Timed repetitions; the median and the 95th percentile are shown.")]
 Model = Annotated[str, typer.Option(help="Packaged model name or ONNX file.")]
-Threads = Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")]
+Threads = Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")]
 
 
 def inference(

@@ -38,7 +38,7 @@ def build(
     raster_gsd_m: Annotated[float | None, typer.Option(help="Resolution for refinement, m/px  [default: 1]")] = None,
     imagery_date: Annotated[str, typer.Option(help="When the imagery was taken, for the manifest.")] = "",
     attribution: Annotated[str, typer.Option(help="Whose imagery it is, for the manifest.")] = "",
-    threads: Annotated[int, typer.Option(min=0, help="Threads of the model; 0 is the runtime's choice.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")] = 0,
     terrain: Annotated[Path | None, typer.Option(help="GeoTIFF of the ground's heights, m, to fly with.")] = None,
     terrain_datum: Annotated[
         str, typer.Option(help="What its heights are above, if it does not say: ellipsoid, egm96, egm2008 or amsl.")

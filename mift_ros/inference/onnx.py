@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +27,7 @@ class OnnxEmbedder:
     """A MIFT model in ONNX Runtime; implements Embedder."""
 
     def __init__(self, path: str | Path, threads: int = 0) -> None:
-        """Load and try the model; `threads` is the runtime's intra-op count, 0 for its own choice.
+        """Load and try the model; `threads` are those of a CPU, 0 for all that the process may use.
 
         Raises:
             ModelError: no such file, not ONNX, no identity, no runtime, or outputs that are not embeddings.
@@ -56,15 +58,16 @@ class OnnxEmbedder:
         Raises:
             ImageError: the images are not uint8 [B, H, W, 3].
         """
-        tensor = self._preprocess(images)
-        parts = [self._run(tensor[start : start + self._most]) for start in range(0, len(tensor), self._most)]
-        return parts[0] if len(parts) == 1 else np.concatenate(parts)
+        self._preprocess.check(images)
+        if len(images) == 1 or self._side_by_side is None:
+            parts = range(0, len(images), self._most)
+            return _joined([_run(self._session, self._preprocess(images[k : k + self._most])) for k in parts])
+        return self._side_by_side(images)
 
     def _open(self, path: Path, provider: str, threads: int) -> None:
         session = _session(path, [CPU], threads)  # it tells the names and sizes that the others want to know
         self._identity = _identity(session, path)
-        self._input, self._output = session.get_inputs()[0].name, session.get_outputs()[0].name
-        self._most, options = options_of(provider, self._input, self._identity.input_size)
+        self._most, options = options_of(provider, session.get_inputs()[0].name, self._identity.input_size)
         if provider == TENSORRT:
             logger.warning("%s: ONNX Runtime builds a TensorRT engine now; the first time takes minutes", path)
         self._session = session if provider == CPU else _session(path, [(provider, options), CPU], threads)
@@ -73,11 +76,30 @@ class OnnxEmbedder:
         if self.provider != provider:
             raise ModelError("its libraries do not load (CUDA, cuDNN or TensorRT of the versions it was built for)")
         self._preprocess = Preprocessor(self._identity)
+        self._side_by_side = None
+        if provider == CPU and (lanes := threads or _processors()) > 1:
+            self._side_by_side = _SideBySide(_session(path, [CPU], 1), self._preprocess, lanes, self._most)
         try_out(self.embed, self._identity, str(path))
 
-    def _run(self, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        (embeddings,) = self._session.run([self._output], {self._input: tensor})
-        return np.asarray(embeddings, np.float32)
+
+class _SideBySide:
+    """Many images on a CPU in parts, one thread for each.
+
+    Threads that share every layer of a batch wait for each other at the end of each: with two, 36 images of mift_nano
+    take 115 ms so and 83 ms in parts. For a single image they share the layers still, in a session of its own.
+    """
+
+    def __init__(self, session: onnxruntime.InferenceSession, preprocess: Preprocessor, lanes: int, most: int) -> None:
+        self._session, self._preprocess, self._lanes, self._most = session, preprocess, lanes, most
+        self._pool = ThreadPoolExecutor(lanes, "embed")
+
+    def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        rounds = -(-len(images) // (self._lanes * self._most))
+        parts = np.array_split(images, min(rounds * self._lanes, len(images)))
+        return _joined(list(self._pool.map(self._embed, parts)))
+
+    def _embed(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        return _run(self._session, self._preprocess(images))
 
 
 def read_identity(path: Path) -> ModelIdentity:
@@ -87,6 +109,20 @@ def read_identity(path: Path) -> ModelIdentity:
         ModelError: not a complete ONNX model, or one without identity.
     """
     return _identity(_session(path, [CPU], 1), path)
+
+
+def _run(session: onnxruntime.InferenceSession, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    (embeddings,) = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: tensor})
+    return np.asarray(embeddings, np.float32)
+
+
+def _joined(parts: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _processors() -> int:
+    """Logical processors that the process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _runtime() -> Any:

@@ -39,14 +39,22 @@ class Preprocessor:
         # A table per channel gives the same float for a pixel value whatever the batch, and no temporary arrays.
         self._tables = [((levels - m) / s).astype(np.float32) for m, s in zip(identity.mean, identity.std)]
 
-    def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-        """Convert a batch.
+    def check(self, images: npt.NDArray[np.uint8]) -> None:
+        """Refuse what is not a batch of images.
 
         Raises:
             ImageError: not uint8 [B, H, W, 3].
         """
         if images.ndim != 4 or images.shape[-1] != 3 or images.dtype != np.uint8 or 0 in images.shape:
             raise ImageError(f"images must be uint8 [B, H, W, 3], not {images.dtype} {list(images.shape)}")
+
+    def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+        """Convert a batch.
+
+        Raises:
+            ImageError: see check.
+        """
+        self.check(images)
         if images.shape[1:3] != (self._size, self._size):
             images = np.stack([self._resize(image) for image in images])
         tensor = np.empty((len(images), 3, self._size, self._size), np.float32)

@@ -19,7 +19,7 @@ class NodeConfig(Parameters):
 
     cache_path: str = name("", "Map cache file, made by `mift map build`.")
     model: str = name("mift_nano", "Packaged model or ONNX file; the cache must have been built with it.")
-    threads: int = number(0, 0, 256, "", "Threads of the model's runtime on the CPU; 0 leaves it to the runtime.")
+    threads: int = number(0, 0, 256, "", "Threads of the model on the CPU; 0: all that the process may use.")
     autostart: bool = flag(False, "Configure and activate at start, without a lifecycle manager.")
     image_transport: str = name("raw", "Subscribe to `image` or to `image/compressed`.", ("raw", "compressed"))
     height_message: str = name(

@@ -39,10 +39,16 @@ def test_embedding_by_hand(tiny: Any, tiny_model_path: Path) -> None:
     assert embedding == pytest.approx(expected / np.linalg.norm(expected), abs=1e-5)
 
 
-def test_batch_equals_single(tiny_model_path: Path, noise_images: np.ndarray) -> None:
-    embedder = OnnxEmbedder(tiny_model_path)
-    alone = np.concatenate([embedder.embed(image[None]) for image in noise_images])
-    assert embedder.embed(noise_images) == pytest.approx(alone, abs=1e-6)
+@pytest.mark.parametrize("threads", [0, 1, 2, 3, 16])
+@pytest.mark.parametrize("count", [1, 2, 7, 40])
+def test_batch_equals_single(tiny_model_path: Path, noise_images: np.ndarray, threads: int, count: int) -> None:
+    """However the images are dealt out to threads, each keeps its row."""
+    embedder = OnnxEmbedder(tiny_model_path, threads)
+    images = np.concatenate([np.roll(noise_images, 3 * k, axis=1) for k in range(6)])[:count]
+    alone = np.concatenate([embedder.embed(image[None]) for image in images])
+    together = embedder.embed(images)
+    assert together.shape == (count, alone.shape[1])
+    assert together == pytest.approx(alone, abs=1e-6)
 
 
 def test_the_provider_in_use_is_told(tiny_model_path: Path) -> None:
