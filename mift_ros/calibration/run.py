@@ -18,7 +18,7 @@ from mift_ros.calibration.samples import AS_FLOWN, Sample, Sampler, kept_samples
 from mift_ros.evaluation.bag import Bag, storage_files
 from mift_ros.evaluation.flight import Flight
 from mift_ros.inference.embedder import Embedder
-from mift_ros.localization.calibration import SHA_SHOWN, Calibration
+from mift_ros.localization.calibration import FORMAT, SHA_SHOWN, Calibration
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.gate import lead
 from mift_ros.localization.localizer import Localizer
@@ -114,7 +114,7 @@ def _origin(material: Material, flight: FlightOver) -> str:
     """What the samples of a flight depend on, as one line."""
     files = [*storage_files(flight.bag), flight.cache, *material.elsewhere]
     stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    text = repr((stated, material.embedder.identity.weights_sha256, sorted(asdict(material.config).items())))
+    text = repr((FORMAT, stated, material.embedder.identity.weights_sha256, sorted(asdict(material.config).items())))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -21,7 +21,7 @@ from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
 
-FORMAT = "mift calibration 3"
+FORMAT = "mift calibration 4"
 NONE = "none"
 """Value of the parameter `calibration` that asks for no calibration, not even the packaged one."""
 SHA_SHOWN = 12
