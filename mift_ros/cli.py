@@ -91,6 +91,11 @@ def main() -> None:
     except MiftError as error:
         print(f"mift: {error}", file=sys.stderr)
         sys.exit(2)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        print(f"mift: {error.filename}: {error.strerror}", file=sys.stderr)
+        sys.exit(2)
     except ModuleNotFoundError as error:
         print(f"mift: {_missing(called, error)}", file=sys.stderr)
         sys.exit(2)

@@ -143,6 +143,8 @@ def _raster_shape(extent: MetricBounds, gsd_m: float) -> tuple[int, int]:
 def _check_disk(out_path: Path, needed: int) -> None:
     if not out_path.parent.is_dir():
         raise CacheError(f"{out_path.parent}: no such folder to write the cache to")
+    if out_path.is_dir():
+        raise CacheError(f"{out_path}: is a folder; name the file that the cache is to be")
     partial = partial_path(out_path)
     free = shutil.disk_usage(out_path.parent).free + (partial.stat().st_blocks * 512 if partial.exists() else 0)
     if needed > free:

@@ -12,7 +12,7 @@ COVARIANCE_APPROXIMATED = 1
 COVARIANCE_KNOWN = 3
 """sensor_msgs/NavSatStatus and NavSatFix constants."""
 
-OK, WARN = 0, 1
+OK, WARN, ERROR = 0, 1, 2
 """diagnostic_msgs/DiagnosticStatus levels."""
 
 

@@ -108,6 +108,8 @@ def _expected(wanted: Wanted) -> str:
     elif urlsplit(wanted.source).scheme == "http":
         raise ModelError(f"{wanted.source}: over http anybody may have altered it; give its --sha256, or use https")
     else:
+        if not is_url(wanted.source) and not Path(wanted.source).is_file():
+            raise ModelError(f"{wanted.source}: no such model file")
         words = _beside(wanted, SIDECAR_SUFFIX, MAX_SIDECAR_BYTES).decode(errors="replace").split()
         if not words:
             raise ModelError(f"{wanted.source}: no {SIDECAR_SUFFIX} file beside it; give its --sha256")

@@ -13,14 +13,15 @@ from std_msgs.msg import Header
 from std_srvs.srv import SetBool, Trigger
 
 from mift_ros.cache.reader import MapCache
-from mift_ros.errors import ConfigError
+from mift_ros.conversion.outputs import ERROR, WARN, Status
+from mift_ros.errors import ConfigError, MiftError
 from mift_ros.inference.load import describe, load_embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
 from mift_ros.nodes.config import NodeConfig
 from mift_ros.nodes.flight import Flight
 from mift_ros.nodes.guard import guard_transitions, reported
-from mift_ros.nodes.outputs import Outputs
+from mift_ros.nodes.outputs import Outputs, diagnostics
 from mift_ros.nodes.parameters import NodeParameters
 from mift_ros.nodes.transport import remedy
 
@@ -34,6 +35,7 @@ class Loaded:
     config: NodeConfig
     localizer: Localizer
     outputs: Outputs
+    model_name: str
     identity: dict[str, str]
 
 
@@ -46,6 +48,7 @@ class LocalizerNode(LifecycleNode):
         self._declared = NodeParameters(self)
         self._loaded: Loaded | None = None
         self._flight: Flight | None = None
+        self._trouble = ""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # reports go on when simulated time stands still
         self.create_timer(REPORT_EVERY_S, self._report, clock=self._steady)
@@ -57,8 +60,12 @@ class LocalizerNode(LifecycleNode):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read parameters, load and verify model and cache."""
-        config, localizer_config = self._declared.read()
-        self._loaded = self._load(config, localizer_config)
+        try:
+            self._loaded = self._load(*self._declared.read())
+        except MiftError as error:
+            self._trouble = f": {error}"
+            raise
+        self._trouble = ""
         self._declared.locked = True
         self.get_logger().info(", ".join(f"{name} {value}" for name, value in self._loaded.identity.items()))
         return super().on_configure(state)
@@ -112,7 +119,8 @@ class LocalizerNode(LifecycleNode):
             "map": cache.manifest.source_name,
             "tiles": str(len(cache)),
         }
-        return Loaded(config, Localizer(cache, embedder, localizer_config), Outputs(self, config, model.name), identity)
+        localizer, outputs = Localizer(cache, embedder, localizer_config), Outputs(self, config, model.name)
+        return Loaded(config, localizer, outputs, model.name, identity)
 
     def _land(self) -> None:
         if self._flight is not None:
@@ -132,12 +140,19 @@ class LocalizerNode(LifecycleNode):
             self.trigger_activate()
 
     def _report(self) -> None:
-        if self._flight is None or self._loaded is None:
-            return
+        header = Header(stamp=self.get_clock().now().to_msg())
+        model = self._loaded.model_name if self._loaded else ""
+        self._diagnostics.publish(diagnostics(self, self._status(), "localization", header, model))
+
+    def _status(self) -> Status:
+        """In every state: whoever waits for fixes is told why there are none."""
+        if self._loaded is None:
+            return Status(ERROR if self._trouble else WARN, f"not configured{self._trouble}", {})
+        if self._flight is None:
+            return Status(WARN, "not active", self._loaded.identity)
         status = self._flight.health.report(time.monotonic(), self._flight.inputs.publishers(), remedy())
         status.values.update(self._loaded.identity, enabled=str(self._flight.enabled))
-        header = Header(stamp=self.get_clock().now().to_msg())
-        self._diagnostics.publish(self._loaded.outputs.array(status, "localization", header))
+        return status
 
     def _on_relocalize(self, _: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
         response.success, response.message = self._flight is not None, "the next frame searches the whole map"

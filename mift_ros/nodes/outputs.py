@@ -42,7 +42,8 @@ class Outputs:
             self._geopose.publish(self._geopose_of(result))
             self._fix.publish(self._navsat_of(result))
             self._pose.publish(self._pose_of(result))
-        self._status.publish(self.array(status_of(result), "frame", _header(result.stamp_ns, "")))
+        header = _header(result.stamp_ns, "")
+        self._status.publish(diagnostics(self._node, status_of(result), "frame", header, self._hardware_id))
 
     def match_wanted(self) -> bool:
         """Whether anybody looks at ~/match."""
@@ -54,17 +55,6 @@ class Outputs:
         msg = Image(header=_header(stamp_ns, ""), height=height, width=width, encoding="rgb8", step=3 * width)
         msg.data.frombytes(picture.tobytes())
         self._match.publish(msg)
-
-    def array(self, status: Status, name: str, header: Header) -> DiagnosticArray:
-        """One status as the message that carries it."""
-        entry = DiagnosticStatus(
-            level=bytes([status.level]),
-            name=f"{self._node.get_fully_qualified_name()[1:]}: {name}",
-            message=status.message,
-            hardware_id=self._hardware_id,
-            values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
-        )
-        return DiagnosticArray(header=header, status=[entry])
 
     def close(self) -> None:
         """Destroy the publishers."""
@@ -114,3 +104,15 @@ def _header(stamp_ns: int, frame_id: str) -> Header:
     header = Header(frame_id=frame_id)
     header.stamp.sec, header.stamp.nanosec = ns_to_stamp(stamp_ns)
     return header
+
+
+def diagnostics(node: LifecycleNode, status: Status, name: str, header: Header, hardware_id: str) -> DiagnosticArray:
+    """What a node tells of itself, as the message that carries it; the model's name is the `hardware_id`."""
+    entry = DiagnosticStatus(
+        level=bytes([status.level]),
+        name=f"{node.get_fully_qualified_name()[1:]}: {name}",
+        message=status.message,
+        hardware_id=hardware_id,
+        values=[KeyValue(key=key, value=value) for key, value in status.values.items()],
+    )
+    return DiagnosticArray(header=header, status=[entry])

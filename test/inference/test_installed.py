@@ -110,6 +110,7 @@ def test_what_is_refused_leaves_nothing_behind(offered: Path, server: str, tmp_p
 def test_a_file_without_sidecar_needs_its_sha256(offered: Path):
     Path(f"{offered}.sha256").unlink()
     refused(Wanted(str(offered)), "no .sha256 file beside it; give its --sha256")
+    refused(Wanted("/no/such.onnx"), "/no/such.onnx: no such model file")
 
 
 def test_a_file_that_is_no_model_is_refused_though_its_sha256_is_right(tmp_path: Path):

@@ -13,6 +13,8 @@ from mift_ros.evaluation.metrics import WGS84
 CONFIGURE, CLEANUP, ACTIVATE, DEACTIVATE, NO_SUCH_TRANSITION = 1, 2, 3, 4, 99
 PLACE = (40.0, -30.0, 60.0)
 """East, north in metres, heading in degrees."""
+WARN, ERROR = b"\x01", b"\x02"
+"""diagnostic_msgs/DiagnosticStatus levels."""
 
 
 @pytest.fixture
@@ -164,6 +166,29 @@ def test_bad_settings_fail_the_configuration_with_one_line(launch, bench, parame
     assert bench.state() == "unconfigured"
     (line,) = [line for line in node.log.read_text().splitlines() if "[ERROR]" in line]
     assert says in line
+
+
+def told(bench, message):
+    """Wait for diagnostics of that message; their level."""
+
+    def found():
+        return [array.status[0] for array in bench.diagnostics if array.status[0].message == message]
+
+    bench.spin_until(found, f"diagnostics: {message}")
+    return found()[-1].level
+
+
+def test_diagnostics_say_in_every_state_why_there_are_no_fixes(launch, bench):
+    launch()
+    assert told(bench, "not configured") == WARN
+    assert bench.change(CONFIGURE)
+    assert told(bench, "not active") == WARN
+
+
+def test_diagnostics_keep_saying_why_the_configuration_failed(launch, bench):
+    launch(cache_path="no.cache")
+    assert not bench.change(CONFIGURE)
+    assert told(bench, "not configured: no.cache: no such map cache; build one with 'mift map build'") == ERROR
 
 
 def test_the_cache_of_another_model_is_refused(launch, bench, tiny, tmp_path):
