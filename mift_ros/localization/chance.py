@@ -1,11 +1,14 @@
 """How well a view matches where it does not belong: the yardstick of every match.
 
 Scores of wrong places depend on the size of the view, on its texture and on the map's (a town matches any town a
-little), so a score alone says nothing. Measured against the scores of the same view at random places, it does.
+little), so a score alone says nothing. Measured against the scores of the same view at random places, it does. The
+places are drawn the likelier the more structure they have: nothing matches water by chance, and measured against a map
+that is mostly water any town would stand out over any other.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -20,6 +23,11 @@ from mift_ros.localization.structure import Field
 from mift_ros.localization.windows import map_window
 
 PLACES = 32
+POOL = 256
+"""Tiles, drawn alike, of which the PLACES are drawn by their structure."""
+POOL_GSD_M = 3.0
+LEAST_SHARE = 1e-3
+"""Structure that empty ground is taken to have, of the mean: a map that is empty all over has places too."""
 SHIFTS_PX = 24
 """Each place gives the scores of (SHIFTS_PX + 1) squared shifts; neighbours are alike, some fifty are independent."""
 SHADE_STEP_PX = 6
@@ -46,12 +54,11 @@ NO_CHANCE = Noise(0.0, 0.0)
 
 
 class Chance:
-    """Scores at seeded random tiles of one map; their spectra are kept from frame to frame."""
+    """Scores at seeded random tiles of one map, drawn by their structure; their spectra are kept between frames."""
 
     def __init__(self, cache: MapCache) -> None:
         self._cache = cache
-        chosen = np.random.default_rng(0).permutation(len(cache))[:PLACES]
-        self._centres_m: npt.NDArray[np.float64] = np.asarray(cache.centres_m[chosen])
+        self._centres_m = _drawn(cache)
         self._size = 0
         self._windows: list[structure.Window] = []
         self._shades: dict[tuple[int, float], tuple[Field, Field]] = {}
@@ -99,6 +106,22 @@ class Chance:
     def _cut(self, pixels: int, gsd_m: float) -> list[npt.NDArray[np.uint8]]:
         """The map at each of the places, grey [pixels, pixels]."""
         return [map_window(self._cache, (float(east), float(north)), pixels, gsd_m) for east, north in self._centres_m]
+
+
+def _drawn(cache: MapCache) -> npt.NDArray[np.float64]:
+    """Centres [PLACES, 2] of tiles, of all if there are fewer, drawn with a chance in proportion to their structure."""
+    rng = np.random.default_rng(0)
+    pool = np.asarray(cache.centres_m[rng.permutation(len(cache))[:POOL]])
+    gsd_m = max(POOL_GSD_M, cache.manifest.raster_gsd_m)
+    pixels = math.ceil(cache.manifest.tile_size_m / gsd_m)
+    structure_of = np.array([_structure(map_window(cache, (east, north), pixels, gsd_m)) for east, north in pool])
+    weight = structure_of + LEAST_SHARE * structure_of.mean() + np.finfo(float).tiny
+    return np.asarray(rng.choice(pool, min(PLACES, len(pool)), replace=False, p=weight / weight.sum()))
+
+
+def _structure(grey: npt.NDArray[np.uint8]) -> float:
+    """Energy of a window's orientation field."""
+    return float(np.square(structure.orientation_field(grey, (grey > 0) * np.uint8(255))).sum())
 
 
 def _noise(scores: Sequence[Field]) -> Noise:
