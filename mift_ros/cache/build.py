@@ -28,11 +28,16 @@ DEFAULT_TILE_SIZE_M = 72.0
 STRIDES_PER_TILE = 4
 """With a quarter tile between neighbours, no place is further than an eighth of a tile from a centre, per axis."""
 FINEST_RASTER_GSD_M = 1.0
+MOST_RASTER_PX = 150
 
 
 @dataclass(frozen=True)
 class BuildOptions:
-    """Choices of the user; None is a quarter tile for `stride_m`, the coarser of 1 m and the map for `raster_gsd_m`."""
+    """Choices of the user.
+
+    None is a quarter tile for `stride_m`, and for `raster_gsd_m` the coarsest of 1 m, the map and a 150th of a tile:
+    what the refinement holds in memory grows with the square of a tile's pixels.
+    """
 
     tile_size_m: float = DEFAULT_TILE_SIZE_M
     stride_m: float | None = None
@@ -94,7 +99,8 @@ def _manifest(
     terrain: TerrainFacts | None,
 ) -> CacheManifest:
     identity = embedder.identity
-    raster_gsd_m = options.raster_gsd_m if options.raster_gsd_m is not None else max(FINEST_RASTER_GSD_M, source.gsd_m)
+    finest_m = max(FINEST_RASTER_GSD_M, source.gsd_m, options.tile_size_m / MOST_RASTER_PX)
+    raster_gsd_m = options.raster_gsd_m if options.raster_gsd_m is not None else finest_m
     if not 0 < raster_gsd_m <= options.tile_size_m / RASTER_WIDTH_UNIT:
         raise ConfigError(f"raster resolution {raster_gsd_m:g} m must be positive and much finer than a tile")
     return CacheManifest(

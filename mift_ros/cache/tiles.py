@@ -10,6 +10,7 @@ import numpy.typing as npt
 from mift_ros.cache.ahead import load_ahead
 from mift_ros.cache.grid import Block, TileGrid
 from mift_ros.cache.workfile import WorkFile
+from mift_ros.errors import ModelError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.inference.embedder import Embedder
 from mift_ros.maps.source import MapSource, Patch
@@ -59,4 +60,7 @@ def _embed(
     for start in range(0, len(corners), BATCH_SIZE):
         batch = corners[start : start + BATCH_SIZE]
         batches.append(embedder.embed(np.stack([rgb[y : y + tile_px, x : x + tile_px] for y, x in batch])))
-    return np.concatenate(batches)
+    embeddings = np.concatenate(batches)
+    if not np.isfinite(embeddings).all():
+        raise ModelError(f"{embedder.identity.name}: embeddings of map tiles are not numbers; check the model")
+    return embeddings

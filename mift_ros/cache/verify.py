@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def verify_cache(
         largest_norm_error=norm_error,
         source_checked=source is not None,
         tiles_embedded_again=len(cosines),
-        tiles_changed=int((cosines < MIN_COSINE).sum()),
+        tiles_changed=int((~(cosines >= MIN_COSINE)).sum()),
     )
 
 
@@ -85,8 +86,11 @@ def _check_norms(cache: MapCache, path: Path) -> float:
     worst = 0.0
     for start in range(0, len(cache), _CHUNK_ROWS):
         rows = cache.embeddings[start : start + _CHUNK_ROWS].astype(np.float32)
-        worst = max(worst, float(np.abs(np.linalg.norm(rows, axis=1) - 1.0).max()))
-    if not worst <= NORM_TOLERANCE:
+        error = float(np.abs(np.linalg.norm(rows, axis=1) - 1.0).max())
+        if not math.isfinite(error):
+            raise CacheError(f"{path}: holds embeddings that are not numbers; build the cache again")
+        worst = max(worst, error)
+    if worst > NORM_TOLERANCE:
         raise CacheError(f"{path}: embedding norms are off by {worst:.3g} from 1; build the cache again")
     return worst
 
@@ -115,7 +119,7 @@ def _embed_again(cache: MapCache, source: MapSource, embedder: Embedder, seed: i
 
 
 def _check_cosines(cosines: npt.NDArray[np.float32], path: Path) -> None:
-    low = int((cosines < MIN_COSINE).sum())
+    low = int((~(cosines >= MIN_COSINE)).sum())
     if low > MAX_CHANGED_SHARE * len(cosines):
         raise CacheError(
             f"{path}: {low} of {len(cosines)} tiles embed differently now (median cosine {np.median(cosines):.3f}); "

@@ -62,6 +62,8 @@ class WorkFile:
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(self._file.fileno()).st_ino != path.stat().st_ino:  # it was finished and renamed meanwhile
+                raise FileNotFoundError(path)
         except OSError as error:
             self._file.close()
             raise CacheError(

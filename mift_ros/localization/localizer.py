@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
-from mift_ros.errors import GeometryError
+from mift_ros.errors import GeometryError, ModelError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization import gate, quality
 from mift_ros.localization.calibration import load_calibration
@@ -104,7 +104,10 @@ class Localizer:
 
     def _match(self, made: Hypotheses, frame: Frame, telemetry: Telemetry) -> _Accepted | _Refused:
         """Search, verify, fold into the belief, decide."""
-        scores = self.search(made)
+        try:
+            scores = self.search(made)
+        except ModelError as error:
+            return _Refused(Refusal(Reason.BAD_IMAGE, str(error), {}))
         candidates, expected_count, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
+from mift_ros.errors import CacheError, ModelError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.cosines import tile_cosines
 from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 
+ROWS = 1 << 14
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
 
@@ -93,20 +95,37 @@ class MapSearch:
     """Scores every tile of one map for the poses of a frame.
 
     `cosine` compares embeddings with every tile, `vote` lays values per tile on the map's grid.
+
+    Raises:
+        CacheError: an embedding of the map is not a number.
     """
 
     def __init__(self, cache: MapCache, embedder: Embedder, min_coverage: float) -> None:
         self._embedder, self._min_coverage = embedder, min_coverage
+        _require_numbers(cache)
         self.cosine, self._centres_m = tile_cosines(cache.embeddings), cache.centres_m
         m = cache.manifest
         self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
 
     def __call__(self, made: Hypotheses) -> Scores:
-        """Best score of each tile over the poses whose patch is covered well enough."""
-        cosine = self.cosine(self._embedder.embed(made.patches))
+        """Best score of each tile over the poses whose patch is covered well enough.
+
+        Raises:
+            ModelError: an embedding is not a number; in the belief it would stay for good.
+        """
+        embeddings = self._embedder.embed(made.patches)
+        if not np.isfinite(embeddings).all():
+            raise ModelError("the model's embedding of the image is not a number")
+        cosine = self.cosine(embeddings)
         return best_over_poses(cosine, made.poses, self.vote, self._min_coverage)
 
     def vehicles_m(self, made: Hypotheses, scores: Scores) -> npt.NDArray[np.float64]:
         """Where the vehicle would be [N, 2] if what it saw were this tile from its best pose, for each."""
         offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
         return np.asarray(self._centres_m - offsets[scores.pose])
+
+
+def _require_numbers(cache: MapCache) -> None:
+    for start in range(0, len(cache), ROWS):
+        if not np.isfinite(cache.embeddings[start : start + ROWS]).all():
+            raise CacheError(f"{cache.path}: holds embeddings that are not numbers; build the cache again")

@@ -18,7 +18,7 @@ from mift_ros.cache import grid as grid_module
 from mift_ros.cache.build import BuildOptions, build_cache
 from mift_ros.cache.reader import MapCache
 from mift_ros.cache.workfile import partial_path
-from mift_ros.errors import CacheError, ConfigError, MapError
+from mift_ros.errors import CacheError, ConfigError, MapError, ModelError
 from mift_ros.maps.open import open_map
 from mift_ros.maps.source import GeoBounds
 
@@ -166,6 +166,50 @@ def test_two_builders_do_not_share_a_work_file(source: Any, embedder: Any, tmp_p
         fcntl.flock(other, fcntl.LOCK_EX)
         with pytest.raises(CacheError, match="another process is building"):
             build_cache(source, embedder, out, OPTIONS)
+
+
+def test_a_work_file_that_another_builder_has_just_finished_is_not_touched(
+    source: Any, embedder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between opening and locking it the other one may rename it to what is then the finished cache."""
+    out, lock = tmp_path / "town.cache", fcntl.flock
+    partial_path(out).write_bytes(b"a finished cache")
+
+    def finished_before(file: Any, how: int) -> None:
+        if partial_path(out).exists():
+            partial_path(out).rename(out)
+        lock(file, how)
+
+    monkeypatch.setattr("fcntl.flock", finished_before)
+    with pytest.raises(CacheError, match="another process is building"):
+        build_cache(source, embedder, out, OPTIONS)
+    assert out.read_bytes() == b"a finished cache"
+
+
+def test_embeddings_that_are_not_numbers_make_no_cache(source: Any, embedder: Any, tmp_path: Path) -> None:
+    class Broken(FailingEmbedder):
+        def embed(self, images: np.ndarray) -> np.ndarray:
+            result = super().embed(images)
+            result[0, 0] = np.nan
+            return result
+
+    with pytest.raises(ModelError, match="embeddings of map tiles are not numbers"):
+        build_cache(source, Broken(embedder, 1000), tmp_path / "c", OPTIONS)
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(("most_px", "raster_gsd_m"), [(150, 1.0), (60, 1.0), (40, 1.5)])
+def test_the_raster_is_no_finer_than_the_tiles_can_use(
+    source: Any, embedder: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, most_px: int, raster_gsd_m: float
+) -> None:
+    monkeypatch.setattr("mift_ros.cache.build.MOST_RASTER_PX", most_px)
+    build_cache(source, embedder, tmp_path / "c", BuildOptions(tile_size_m=60.0))
+    assert MapCache.open(tmp_path / "c").manifest.raster_gsd_m == pytest.approx(raster_gsd_m)
+
+
+def test_a_folder_is_no_cache_to_write(source: Any, embedder: Any, tmp_path: Path) -> None:
+    with pytest.raises(CacheError, match="is a folder"):
+        build_cache(source, embedder, tmp_path, OPTIONS)
 
 
 def test_progress_reaches_its_end(source: Any, embedder: Any, tmp_path: Path) -> None:

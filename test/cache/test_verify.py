@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import cv2
+import numpy as np
 import pytest
 import rasterio
 
+from mift_ros.cache.reader import MapCache
 from mift_ros.cache.verify import verify_cache
 from mift_ros.errors import CacheError
 from mift_ros.inference.onnx import OnnxEmbedder
@@ -29,6 +31,15 @@ def test_one_flipped_bit_is_found(cache_path: Path, tmp_path: Path) -> None:
     path.write_bytes(content)
     with pytest.raises(CacheError, match=r"flipped\.cache: damaged, data SHA-256"):
         verify_cache(path)
+
+
+def test_embeddings_that_are_not_numbers_are_found(cache_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = MapCache.open(cache_path)
+    opened.embeddings = opened.embeddings.copy()
+    opened.embeddings[3, 0] = np.nan
+    monkeypatch.setattr(MapCache, "open", lambda *_: opened)
+    with pytest.raises(CacheError, match="embeddings that are not numbers"):
+        verify_cache(cache_path)
 
 
 def test_another_map_names_both(cache_path: Path, map_path: Path, embedder: Any, tmp_path: Path) -> None:
