@@ -50,8 +50,9 @@ def agreement(reference: Embedded, model: Embedded) -> dict[str, float]:
     """
     ours, theirs = (np.concatenate([side.gallery, side.queries]) for side in (model, reference))
     norms = np.linalg.norm(ours, axis=1)
-    if not np.isfinite(norms).all():
-        return {"not_finite": float((~np.isfinite(norms)).sum())}
+    finite = np.isfinite(norms) & np.isfinite(theirs).all(axis=1)
+    if not finite.all():
+        return {"not_finite": float((~finite).sum())}
     cosine = (ours * theirs).sum(axis=1)
     expected = reference.ranks(reference.gallery)
     figures = {

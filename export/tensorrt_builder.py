@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import onnx
 
 from export.tensorrt_monitor import Monitor, Progress
-from mift_ros.errors import ExportError, ModelError
+from mift_ros.errors import ExportError
 from mift_ros.files import write_file
 from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.inference.engines import engine_path
@@ -19,6 +20,8 @@ from mift_ros.inference.tensorrt_versions import FLOAT32_LAYERS, Rules, builder_
 
 if TYPE_CHECKING:
     import tensorrt
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -45,19 +48,18 @@ def build_plan(
 
     Raises:
         ExportError: TensorRT cannot read the graph or build it, or memory ran out.
-        ModelError: the timing cache cannot be written.
         KeyboardInterrupt: the build was interrupted.
     """
     import tensorrt as trt
 
     log = MessageLog()
-    logger = collecting_logger(log)  # TensorRT keeps pointers: what it is given must live until the engine is built
-    builder = created(trt.Builder, logger, log)
+    told = collecting_logger(log)  # TensorRT keeps pointers: what it is given must live until the engine is built
+    builder = created(trt.Builder, told, log)
     flags = 0
     for name in row.network_flags:
         flags |= 1 << int(getattr(trt.NetworkDefinitionCreationFlag, name))
     network = builder.create_network(flags)
-    parser = trt.OnnxParser(network, logger)
+    parser = trt.OnnxParser(network, told)
     if not parser.parse(proto.SerializeToString()):
         said = "; ".join(parser.get_error(index).desc() for index in range(parser.num_errors)) or log.last
         raise ExportError(f"{request.onnx}: TensorRT {trt.__version__} cannot read it ({' '.join(said.split())})")
@@ -149,11 +151,12 @@ def _timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> tensorrt.ITimi
 
 
 def _keep(cache: tensorrt.ITimingCache, path: Path) -> None:
+    """For the next build; the engine, which took minutes, is not given up for it."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_file(path, bytes(cache.serialize()))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be written ({error.strerror})") from error
+        logger.warning("%s: the timing cache cannot be written (%s)", path, error.strerror)
 
 
 def _failure(request: Request, log: MessageLog) -> str:

@@ -1,8 +1,23 @@
-"""Threads of libraries beside those of the runtime that embeds."""
+"""How many threads the runtime that embeds may use, and the libraries beside it."""
 
 from __future__ import annotations
 
+import math
 import os
+from pathlib import Path
+
+QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""A container's share of the processors: microseconds of processor time, or max, in so many microseconds."""
+
+
+def processors() -> int:
+    """Logical processors that this process may use: those it may run on, and no more than its container's share."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = QUOTA.read_text(encoding="ascii").split()
+        return min(count, max(math.ceil(int(quota) / int(period)), 1))
+    except (OSError, ValueError, ZeroDivisionError):  # no such file, or "max": no limit
+        return count
 
 
 def keep_blas_single() -> None:

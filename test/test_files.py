@@ -23,6 +23,16 @@ def test_what_ends_badly_leaves_the_old_file_and_nothing_else(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_two_writers_of_one_file_do_not_disturb_each_other(tmp_path):
+    path = tmp_path / "timing.cache"
+    with replacing(path) as slow:
+        slow.write_text("slow")
+        write_file(path, "fast")
+        assert path.read_text() == "fast"
+    assert path.read_text() == "slow"
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_a_folder_that_is_not_there_is_an_os_error(tmp_path):
     with pytest.raises(FileNotFoundError):
         write_file(tmp_path / "none" / "report.md", "text")

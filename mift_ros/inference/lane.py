@@ -52,6 +52,7 @@ class Lane:
         """
         if batch != self._batch:
             self._drop_graph()
+            self._batch = 0  # should this fail, the context is left with another shape than before
             shape = (batch, *self._image)
             self._require(self._context.set_input_shape(self._source, shape), f"taking a batch of {batch}")
             self._execute()  # the first run of a shape may not be recorded: TensorRT prepares itself in it

@@ -16,7 +16,7 @@ from mift_ros.inference.engine_key import StaleEngineError
 from mift_ros.inference.engines import SUFFIX
 from mift_ros.inference.installed import installed_models, installed_path
 from mift_ros.inference.onnx import OnnxEmbedder
-from mift_ros.inference.tensorrt import open_best_engine, open_engine_file
+from mift_ros.inference.tensorrt import TensorrtEmbedder, open_best_engine, open_engine_file
 from mift_ros.inference.verdict import require_not_failed
 
 ONNX_SUFFIX = ".onnx"
@@ -73,6 +73,12 @@ def describe(embedder: Embedder) -> str:
     provider = str(getattr(embedder, "provider", type(embedder).__name__))
     better: list[str] = getattr(embedder, "better", [])
     return f"{provider} ({'; '.join(better)})" if better else provider
+
+
+def release(embedder: Embedder) -> None:
+    """Give back the threads and the memory, of a GPU too, that an embedder holds; it cannot be used after it."""
+    if isinstance(embedder, (OnnxEmbedder, TensorrtEmbedder)):
+        embedder.close()
 
 
 def packaged_models() -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,15 @@ from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
 from mift_ros.inference.preprocess import Preprocessor
 from mift_ros.inference.providers import CPU, SHORT_NAMES, TENSORRT, in_order, options_of, why_not
 from mift_ros.inference.trial import first_line, try_out
+from mift_ros.threads import processors
 
 if TYPE_CHECKING:
     import onnxruntime
 
 logger = logging.getLogger(__name__)
+
+MOST_LANES = 16
+"""Parts of a batch that are embedded at a time: each takes some 20 MB with mift_nano."""
 
 
 class OnnxEmbedder:
@@ -36,6 +39,7 @@ class OnnxEmbedder:
         if not path.is_file():
             raise ModelError(f"{path}: no such model file; use the packaged one with 'mift_nano', or export one")
         available = _runtime().get_available_providers()
+        threads = threads or processors()  # ONNX Runtime's own choice is all cores of the host, whatever is allowed
         self.better: list[str] = why_not(available)
         """Why each provider that would be better is not in use, in words."""
         for provider in in_order(available):
@@ -64,20 +68,27 @@ class OnnxEmbedder:
             return _joined([_run(self._session, self._preprocess(images[k : k + self._most])) for k in parts])
         return self._side_by_side(images)
 
+    def close(self) -> None:
+        """Give threads and memory back; the embedder cannot be used after it."""
+        if self._side_by_side is not None:
+            self._side_by_side.close()
+        del self._session, self._side_by_side
+
     def _open(self, path: Path, provider: str, threads: int) -> None:
         session = _session(path, [CPU], threads)  # it tells the names and sizes that the others want to know
         self._identity = _identity(session, path)
-        self._most, options = options_of(provider, session.get_inputs()[0].name, self._identity.input_size)
+        self._most, options = options_of(provider, path, session.get_inputs()[0].name, self._identity.input_size)
         if provider == TENSORRT:
             logger.warning("%s: ONNX Runtime builds a TensorRT engine now; the first time takes minutes", path)
-        self._session = session if provider == CPU else _session(path, [(provider, options), CPU], threads)
+        self._session: Any = session if provider == CPU else _session(path, [(provider, options), CPU], threads)
         self.provider: str = self._session.get_providers()[0]
         """The execution provider in use, e.g. CUDAExecutionProvider."""
         if self.provider != provider:
             raise ModelError("its libraries do not load (CUDA, cuDNN or TensorRT of the versions it was built for)")
         self._preprocess = Preprocessor(self._identity)
-        self._side_by_side = None
-        if provider == CPU and (lanes := threads or _processors()) > 1:
+        self._side_by_side: _SideBySide | None = None
+        if provider == CPU and threads > 1:
+            lanes = min(threads, MOST_LANES)
             self._side_by_side = _SideBySide(_session(path, [CPU], 1), self._preprocess, lanes, self._most)
         try_out(self.embed, self._identity, str(path))
 
@@ -92,6 +103,10 @@ class _SideBySide:
     def __init__(self, session: onnxruntime.InferenceSession, preprocess: Preprocessor, lanes: int, most: int) -> None:
         self._session, self._preprocess, self._lanes, self._most = session, preprocess, lanes, most
         self._pool = ThreadPoolExecutor(lanes, "embed")
+
+    def close(self) -> None:
+        """End the threads."""
+        self._pool.shutdown()
 
     def __call__(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         rounds = -(-len(images) // (self._lanes * self._most))
@@ -118,11 +133,6 @@ def _run(session: onnxruntime.InferenceSession, tensor: npt.NDArray[np.float32])
 
 def _joined(parts: list[npt.NDArray[np.float32]]) -> npt.NDArray[np.float32]:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _processors() -> int:
-    """Logical processors that the process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _runtime() -> Any:

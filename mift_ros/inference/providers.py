@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from mift_ros.inference.engines import default_folder
+from mift_ros.errors import ModelError
+from mift_ros.inference.engines import default_folder, sha256_of
 from mift_ros.inference.profiles import DEFAULT_BATCHES
 
 TENSORRT, CUDA, CPU = "TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"
@@ -27,10 +29,15 @@ def why_not(available: Sequence[str]) -> list[str]:
     return [f"this ONNX Runtime has no {' and no '.join(absent)} provider"] if absent else []
 
 
-def options_of(provider: str, name: str, input_size: int) -> tuple[int, dict[str, Any]]:
+def options_of(provider: str, model: Path, name: str, input_size: int) -> tuple[int, dict[str, Any]]:
     """The largest batch to hand over, and the provider's options; `name` is that of the input.
 
-    TensorRT is told the range of batches, or it would build anew in flight at each batch beyond those it has seen.
+    TensorRT is told the range of batches, or it would build anew in flight at each batch beyond those it has seen. Its
+    engines lie in a folder for each model: ONNX Runtime knows them by the file's name and the graph, not by its
+    weights, and makes no folder but the last.
+
+    Raises:
+        ModelError: the folder cannot be made.
     """
     if provider == CPU:
         return CPU_BATCH, {}
@@ -41,6 +48,10 @@ def options_of(provider: str, name: str, input_size: int) -> tuple[int, dict[str
         f"trt_profile_{kind}_shapes": f"{name}:{batch}x3x{input_size}x{input_size}"
         for kind, batch in (("min", smallest), ("opt", usual), ("max", largest))
     }
-    folder = default_folder() / "onnxruntime"
+    folder = default_folder() / "onnxruntime" / sha256_of(model)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{folder}: cannot be written ({error.strerror})") from error
     kept = {"trt_engine_cache_enable": True, "trt_timing_cache_enable": True, "trt_engine_cache_path": str(folder)}
     return largest, {**kept, **shapes}

@@ -32,7 +32,11 @@ class Flight:
         self._lost = threading.Event()
         self.health = Health(time.monotonic())
         self._worker: NewestWorker[Any] = NewestWorker(self._work, "localizer")
-        self.inputs = Inputs(node, config, localizer.config.max_telemetry_age_s, self.health, self._on_image)
+        try:
+            self.inputs = Inputs(node, config, localizer.config.max_telemetry_age_s, self.health, self._on_image)
+        except BaseException:
+            self._worker.close()
+            raise
 
     def relocalize(self) -> None:
         """Forget where the vehicle was before the next frame."""

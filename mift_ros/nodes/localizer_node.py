@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import time
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,8 @@ from std_srvs.srv import SetBool, Trigger
 from mift_ros.cache.reader import MapCache
 from mift_ros.conversion.outputs import ERROR, WARN, Status
 from mift_ros.errors import ConfigError, MiftError
-from mift_ros.inference.load import describe, load_embedder
+from mift_ros.inference.embedder import Embedder
+from mift_ros.inference.load import describe, load_embedder, release
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
 from mift_ros.nodes.config import NodeConfig
@@ -35,7 +37,7 @@ class Loaded:
     config: NodeConfig
     localizer: Localizer
     outputs: Outputs
-    model_name: str
+    embedder: Embedder
     identity: dict[str, str]
 
 
@@ -120,7 +122,7 @@ class LocalizerNode(LifecycleNode):
             "tiles": str(len(cache)),
         }
         localizer, outputs = Localizer(cache, embedder, localizer_config), Outputs(self, config, model.name)
-        return Loaded(config, localizer, outputs, model.name, identity)
+        return Loaded(config, localizer, outputs, embedder, identity)
 
     def _land(self) -> None:
         if self._flight is not None:
@@ -131,7 +133,9 @@ class LocalizerNode(LifecycleNode):
         self._land()
         if self._loaded is not None:
             self._loaded.outputs.close()
+            release(self._loaded.embedder)
             self._loaded = None
+            gc.collect()  # callbacks and their owners hold each other: the map would stay beside the next one
         self._declared.locked = False
 
     def _autostart(self) -> None:
@@ -141,7 +145,7 @@ class LocalizerNode(LifecycleNode):
 
     def _report(self) -> None:
         header = Header(stamp=self.get_clock().now().to_msg())
-        model = self._loaded.model_name if self._loaded else ""
+        model = self._loaded.embedder.identity.name if self._loaded else ""
         self._diagnostics.publish(diagnostics(self, self._status(), "localization", header, model))
 
     def _status(self) -> Status:

@@ -33,7 +33,7 @@ class NodeParameters:
         self._overrides = {name: parameter.value for name, parameter in node._parameter_overrides.items()}
         for field in FIELDS.values():
             self._declare(field)
-        self._refused = self._unknown_names() + self._bad_values()
+        self._refused = self._unknown_names() | self._bad_values()
         node.add_on_set_parameters_callback(self._on_set)
 
     def read(self) -> tuple[NodeConfig, LocalizerConfig]:
@@ -43,7 +43,7 @@ class NodeParameters:
             ConfigError: a name or value given at start, or a combination of values, is refused.
         """
         if self._refused:
-            raise ConfigError("; ".join(self._refused))
+            raise ConfigError("; ".join(self._refused.values()))
         return NodeConfig.from_mapping(self._values(NodeConfig)), LocalizerConfig.from_mapping(
             self._values(LocalizerConfig)
         )
@@ -57,14 +57,14 @@ class NodeParameters:
             value = field.default
         self._node.declare_parameter(field.name, value, describe(field), ignore_override=True)
 
-    def _unknown_names(self) -> list[str]:
-        """Overrides that nobody has declared."""
+    def _unknown_names(self) -> dict[str, str]:
+        """Overrides that nobody has declared, and what is to be said of each."""
         names = (n for n in self._overrides if not self._node.has_parameter(n) and not n.startswith("qos_overrides."))
-        return [unknown(name, FIELDS) for name in names]
+        return {name: unknown(name, FIELDS) for name in names}
 
-    def _bad_values(self) -> list[str]:
+    def _bad_values(self) -> dict[str, str]:
         given = (FIELDS[name] for name in self._overrides if name in FIELDS)
-        return [why for field in given if (why := _refusal(field, self._overrides[field.name]))]
+        return {field.name: why for field in given if (why := _refusal(field, self._overrides[field.name]))}
 
     def _on_set(self, changes: list[Parameter]) -> SetParametersResult:
         for parameter in changes:
@@ -74,6 +74,8 @@ class NodeParameters:
                 why = f"parameter {parameter.name} is read at configuration: clean up the node first"
             if why:
                 return SetParametersResult(successful=False, reason=why)
+        for parameter in changes:
+            self._refused.pop(parameter.name, None)  # what was wrong at the start has been put right
         return SetParametersResult(successful=True)
 
 

@@ -63,7 +63,8 @@ class RosProcess:
         return self._process.poll() is None
 
     def complaint(self) -> str:
-        """The last line of its log that tells of a failure, or empty."""
+        """The last line of its log that tells of a failure, or empty; while it runs, only what it calls an error."""
         lines = self._log.read_text(errors="replace").splitlines()
-        failures = [line for line in lines if "failed" in line or "Error" in line]
+        words = ("[ERROR]", "[FATAL]") if self.running() else ("[ERROR]", "[FATAL]", "failed", "Error")
+        failures = [line for line in lines if any(word in line for word in words)]
         return failures[-1] if failures else ""

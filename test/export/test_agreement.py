@@ -63,6 +63,7 @@ def test_embeddings_that_are_not_finite_fail_by_number(value):
     rows = EYE.copy()
     rows[4, 1] = value
     assert failures(agreement(Embedded(EYE, EYE), Embedded(EYE, rows))) == ("1 embeddings are not finite",)
+    assert failures(agreement(Embedded(rows, EYE), Embedded(EYE, EYE))) == ("1 embeddings are not finite",)
 
 
 def test_embeddings_of_another_length_fail():

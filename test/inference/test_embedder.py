@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ import pytest
 
 from mift_ros.errors import ModelError
 from mift_ros.inference.embedder import ModelIdentity
-from mift_ros.inference.load import load_embedder, packaged_models
+from mift_ros.inference.load import load_embedder, packaged_models, release
 from mift_ros.inference.onnx import OnnxEmbedder
 
 pytest.importorskip("onnxruntime")
@@ -49,6 +50,15 @@ def test_batch_equals_single(tiny_model_path: Path, noise_images: np.ndarray, th
     together = embedder.embed(images)
     assert together.shape == (count, alone.shape[1])
     assert together == pytest.approx(alone, abs=1e-6)
+
+
+def test_what_is_closed_leaves_no_thread_behind(tiny_model_path: Path, noise_images: np.ndarray) -> None:
+    before = set(threading.enumerate())
+    embedder = OnnxEmbedder(tiny_model_path, 3)
+    embedder.embed(noise_images)
+    assert [thread.name[:5] for thread in set(threading.enumerate()) - before] == ["embed"] * 3
+    release(embedder)
+    assert not set(threading.enumerate()) - before
 
 
 def test_the_provider_in_use_is_told(tiny_model_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,14 +41,33 @@ def test_absent_providers_are_told():
     assert why_not([TENSORRT, CUDA, CPU]) == []
 
 
-def test_only_tensorrt_is_told_shapes_and_limited_in_its_batch():
-    assert options_of(CUDA, "images", 128) == (sys.maxsize, {})
-    most, options = options_of(TENSORRT, "images", 128)
+def test_only_tensorrt_is_told_shapes_and_limited_in_its_batch(tiny_model_path, tmp_path, monkeypatch):
+    monkeypatch.setenv("MIFT_ENGINES", str(tmp_path / "not" / "there yet"))
+    assert options_of(CUDA, tiny_model_path, "images", 128) == (sys.maxsize, {})
+    most, options = options_of(TENSORRT, tiny_model_path, "images", 128)
     assert most == 54
     assert options["trt_profile_min_shapes"] == "images:1x3x128x128"
     assert options["trt_profile_opt_shapes"] == "images:3x3x128x128"
     assert options["trt_profile_max_shapes"] == "images:54x3x128x128"
-    assert options["trt_engine_cache_path"].startswith(str(default_folder()))
+    folder = Path(options["trt_engine_cache_path"])
+    assert folder.is_dir() and default_folder() in folder.parents
+
+
+def test_onnx_runtimes_engines_are_those_of_the_same_weights(tiny, tmp_path, monkeypatch):
+    """It knows them by the file's name and the graph alone."""
+    monkeypatch.setenv("MIFT_ENGINES", str(tmp_path / "engines"))
+    model = tiny.write(tmp_path / "model.onnx", tiny.identity())
+    before = options_of(TENSORRT, model, "images", 64)[1]["trt_engine_cache_path"]
+    assert options_of(TENSORRT, model, "images", 64)[1]["trt_engine_cache_path"] == before
+    tiny.write(model, tiny.identity(weights_sha256="cd" * 32))
+    assert options_of(TENSORRT, model, "images", 64)[1]["trt_engine_cache_path"] != before
+
+
+def test_engines_that_nobody_can_keep_are_told_in_one_line(tiny_model_path, tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("MIFT_ENGINES", str(tmp_path / "file"))
+    with pytest.raises(ModelError, match="cannot be written"):
+        options_of(TENSORRT, tiny_model_path, "images", 64)
 
 
 def test_one_line_says_what_runs_and_why_nothing_better(tiny_model_path, lines, monkeypatch):

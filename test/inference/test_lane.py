@@ -71,6 +71,18 @@ def test_a_repeated_batch_is_recorded_once_and_replayed_until_it_changes(calls):
     assert [name for name, *_ in calls] == ["shape", "run", "record", "run", "launch", "launch", "drop", "shape", "run"]
 
 
+def test_after_a_run_that_failed_the_shape_is_set_anew(calls):
+    """The context has the shape of the batch that failed; 5 images run as 3 would leave two rows of an older batch."""
+    lane, context_runs = lane_of(calls, graphs=False), [True, False, True]
+    lane._context.execute_async_v3 = lambda handle: context_runs.pop(0)
+    lane.enqueue(5)
+    with pytest.raises(ModelError):
+        lane.enqueue(3)
+    calls.clear()
+    lane.enqueue(5)
+    assert calls == [("shape", "images", (5, 3, 64, 64))]
+
+
 def test_a_run_that_fails_says_what_tensorrt_said(calls):
     log = MessageLog()
     log.take(True, "Error Code 1:\nCuda Runtime (an illegal memory access was encountered)")

@@ -228,6 +228,18 @@ def test_parameters_show_their_range_and_are_locked_while_configured(launch, ben
     assert (refused.successful, "clean up" in refused.reason) == (False, True)
 
 
+def test_a_value_that_was_wrong_at_the_start_can_be_put_right(launch, bench):
+    from rcl_interfaces.msg import Parameter, ParameterValue
+    from rcl_interfaces.srv import SetParameters
+
+    launch(looks=9)
+    assert not bench.change(CONFIGURE)
+    right = Parameter(name="looks", value=ParameterValue(type=2, integer_value=3))
+    request = SetParameters.Request(parameters=[right])
+    assert bench.call(SetParameters, "set_parameters", request).results[0].successful
+    assert bench.change(CONFIGURE)
+
+
 @pytest.mark.parametrize("active", [False, True])
 def test_ctrl_c_twice_ends_it_in_order(launch, bench, active):
     node = launch()
