@@ -58,7 +58,9 @@ class Chance:
 
     def __init__(self, cache: MapCache) -> None:
         self._cache = cache
-        self._centres_m = _drawn(cache)
+        alike = np.random.default_rng(0).permutation(len(cache))
+        self._anywhere_m: npt.NDArray[np.float64] = np.asarray(cache.centres_m[alike[:PLACES]])
+        self._centres_m = _drawn(cache, np.asarray(cache.centres_m[alike[:POOL]]))
         self._size = 0
         self._windows: list[structure.Window] = []
         self._shades: dict[tuple[int, float], tuple[Field, Field]] = {}
@@ -75,9 +77,9 @@ class Chance:
         return _noise(list(scores[self._far(centre_m)]))
 
     def clutter(self, gsd_m: float) -> Clutter:
-        """What the map's structure is like at a resolution."""
+        """What the map's structure is like at a resolution, empty ground and all."""
         if gsd_m not in self._clutter:
-            self._clutter[gsd_m] = Clutter(self._cut(FIELD_PX, gsd_m), gsd_m)
+            self._clutter[gsd_m] = Clutter(self._cut(FIELD_PX, gsd_m, self._anywhere_m), gsd_m)
         return self._clutter[gsd_m]
 
     def side(self, template_size: int) -> int:
@@ -91,32 +93,32 @@ class Chance:
         """Contrast at all places and shifts [PLACES * 9, N * N], and its squares; kept for the last size asked for."""
         key = shade.side, shade.gsd_m
         if key not in self._shades:
-            cut = self._cut(shade.side + 2 * SHADE_STEP_PX, shade.gsd_m)
+            cut = self._cut(shade.side + 2 * SHADE_STEP_PX, shade.gsd_m, self._centres_m)
             windows = np.concatenate([brightness.shifted(grey, shade.side, SHADE_STEP_PX) for grey in cut])
             self._shades = {key: (windows, windows * windows)}
         return self._shades[key]
 
     def _windows_for(self, size: int) -> list[structure.Window]:
         if size != self._size:
-            cut = self._cut(size + SHIFTS_PX, self._cache.manifest.raster_gsd_m)
+            cut = self._cut(size + SHIFTS_PX, self._cache.manifest.raster_gsd_m, self._centres_m)
             self._windows = [structure.make_window(grey, self.side(size)) for grey in cut]
             self._size = size
         return self._windows
 
-    def _cut(self, pixels: int, gsd_m: float) -> list[npt.NDArray[np.uint8]]:
+    def _cut(self, pixels: int, gsd_m: float, centres_m: npt.NDArray[np.float64]) -> list[npt.NDArray[np.uint8]]:
         """The map at each of the places, grey [pixels, pixels]."""
-        return [map_window(self._cache, (float(east), float(north)), pixels, gsd_m) for east, north in self._centres_m]
+        return [map_window(self._cache, (float(east), float(north)), pixels, gsd_m) for east, north in centres_m]
 
 
-def _drawn(cache: MapCache) -> npt.NDArray[np.float64]:
-    """Centres [PLACES, 2] of tiles, of all if there are fewer, drawn with a chance in proportion to their structure."""
-    rng = np.random.default_rng(0)
-    pool = np.asarray(cache.centres_m[rng.permutation(len(cache))[:POOL]])
+def _drawn(cache: MapCache, pool: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """PLACES of the centres [N, 2], or all if there are fewer, drawn with a chance in proportion to their structure."""
     gsd_m = max(POOL_GSD_M, cache.manifest.raster_gsd_m)
     pixels = math.ceil(cache.manifest.tile_size_m / gsd_m)
     structure_of = np.array([_structure(map_window(cache, (east, north), pixels, gsd_m)) for east, north in pool])
     weight = structure_of + LEAST_SHARE * structure_of.mean() + np.finfo(float).tiny
-    return np.asarray(rng.choice(pool, min(PLACES, len(pool)), replace=False, p=weight / weight.sum()))
+    return np.asarray(
+        np.random.default_rng(0).choice(pool, min(PLACES, len(pool)), replace=False, p=weight / weight.sum())
+    )
 
 
 def _structure(grey: npt.NDArray[np.uint8]) -> float:
