@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Annotated
 
@@ -25,14 +25,16 @@ PRODUCT, READ = "float32 matrix product", "read the tiles once"
 Repeats = Annotated[int, typer.Option(min=3, help="Timed repetitions; the median and the 95th percentile are shown.")]
 Model = Annotated[str, typer.Option(help="Packaged model name or ONNX file.")]
 Threads = Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")]
+Batches = Annotated[list[int] | None, typer.Option("--batch", min=1, help="Images at a time; several.  [1, 8, 36, 54]")]
 
 
 def inference(
     models: Annotated[list[str] | None, typer.Option("--model", help="Model; several are compared.")] = None,
     repeats: Repeats = 20,
     threads: Threads = 0,
+    batches: Batches = None,
 ) -> None:
-    """Embedding latency and throughput of one or several models, at batches of 1, 8, 36 and 54."""
+    """Embedding latency and throughput of one or several models."""
     from mift_ros.inference.load import load_embedder, model_path
     from mift_ros.inference.operations import operations
 
@@ -41,14 +43,17 @@ def inference(
         {name: load_embedder(name, threads) for name in names},
         {name: operations(model_path(name)) for name in names},
         repeats,
+        batches or BATCHES,
     )
 
 
-def compare_embedders(embedders: Mapping[str, Embedder], counts: Mapping[str, int | None], repeats: int) -> None:
+def compare_embedders(
+    embedders: Mapping[str, Embedder], counts: Mapping[str, int | None], repeats: int, batches: Sequence[int]
+) -> None:
     """One table of all models at all batches; `counts` are their operations for one image."""
     calls: dict[str, Callable[[], object]] = {PRODUCT: matrix_product()}
     rng = np.random.default_rng(0)
-    for batch in BATCHES:
+    for batch in batches:
         for name, embedder in embedders.items():
             size = embedder.identity.input_size
             images = rng.integers(0, 256, (batch, size, size, 3), dtype=np.uint8)
@@ -56,13 +61,19 @@ def compare_embedders(embedders: Mapping[str, Embedder], counts: Mapping[str, in
     times = measure(calls, repeats, "embedding")
     report = Report("embedding of RGB images, preprocessing included")
     notes, first = [], next(iter(embedders))
-    for batch in BATCHES:
+    for batch in batches:
         for name in embedders:
             report.add(_row(name, batch), times[_row(name, batch)], batch, product_floor(counts[name], batch, times))
             if name != first:
-                ratio = times[_row(first, batch)].median_processor_s / times[_row(name, batch)].median_processor_s
-                notes.append(f"batch {batch}: {name} is {ratio:.2f} times as fast as {first}, by processor time")
+                notes.append(
+                    f"batch {batch}: {_ratio(times[_row(first, batch)], times[_row(name, batch)], name, first)}"
+                )
     report.show(*rate_notes(matrix=times[PRODUCT]), *notes)
+
+
+def _ratio(first: Times, other: Times, name: str, than: str) -> str:
+    wall, processor = first.median_s / other.median_s, first.median_processor_s / other.median_processor_s
+    return f"{name} is {wall:.2f} times as fast as {than}, by processor time {processor:.2f}"
 
 
 def _row(name: str, batch: int) -> str:

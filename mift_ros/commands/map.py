@@ -35,7 +35,10 @@ def build(
     model: ModelOption = "mift_nano",
     tile_size_m: Annotated[float, typer.Option(help="Side of a tile on the ground, m.")] = 72.0,
     stride_m: Annotated[float | None, typer.Option(help="Distance between tiles, m  [default: a quarter tile]")] = None,
-    raster_gsd_m: Annotated[float | None, typer.Option(help="Resolution for refinement, m/px  [default: 1, or the map's, or a 150th of a tile]")] = None,
+    raster_gsd_m: Annotated[
+        float | None,
+        typer.Option(help="Resolution for refinement, m/px  [default: 1, or the map's, or a 150th of a tile]"),
+    ] = None,
     imagery_date: Annotated[str, typer.Option(help="When the imagery was taken, for the manifest.")] = "",
     attribution: Annotated[str, typer.Option(help="Whose imagery it is, for the manifest.")] = "",
     threads: Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")] = 0,
