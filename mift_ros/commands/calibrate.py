@@ -107,7 +107,7 @@ def _tell(fitted: Calibration, proof: Proof) -> None:
             f"lead {fitted.leads.threshold(lost_in):.2f} sigma; "
             f"where expected significance {fitted.expected.threshold(lost_in):.2f} sigma"
         )
-        rows.append((f"1 false fix in {one_in}", found + beyond))
+        rows.append((f"1 false fix in {one_in} over the map", found + beyond))
     rows += [
         (f"held out: inside 1 / 2 / 3 sigma (right: {wanted})", inside),
         ("held out: NEES per degree of freedom (right: 1)", f"{proof.nees:.2f}; heading {proof.heading_nees:.2f}"),

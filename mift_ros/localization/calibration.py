@@ -86,12 +86,16 @@ class Calibration:
             return 1.0 - (1.0 - self.lost_share) * (1.0 - here) / max(1.0 - measured, 1e-9)
         return self.misaligned_share + (self.lost_share - self.misaligned_share) * here / measured
 
+    def wrong(self, tiles: int, config: LocalizerConfig) -> float:
+        """Share of the frames in which the best match is wrong: lost over the map, or of ground that is not on it."""
+        return 1.0 - (1.0 - self.lost(tiles, config.candidates)) * (1.0 - config.off_map_share)
+
     def applied(self, config: LocalizerConfig, tiles: int) -> LocalizerConfig:
         """The parameters, for a map of so many tiles, with what they leave to the calibration (zeros) filled in."""
         one_in = config.false_fix_one_in
         return replace(
             config,
-            min_lead=config.min_lead or self.leads.threshold(one_in * self.lost(tiles, config.candidates)),
+            min_lead=config.min_lead or self.leads.threshold(one_in * self.wrong(tiles, config)),
             min_significance=config.min_significance or self.anywhere.threshold(UNUSUAL_ONE_IN),
             # on a larger map a wrong match is as much less likely to lie where one is expected
             min_significance_expected=(

@@ -63,7 +63,7 @@ class Localizer:
         cache.manifest.check_model(embedder.identity, str(cache.path))
         self.calibration = load_calibration(config.calibration, embedder.identity)
         self.cache, self.config = cache, self.calibration.applied(config, len(cache))
-        self._lost = self.calibration.lost(len(cache), config.candidates)
+        self._wrong = self.calibration.wrong(len(cache), config)
         self.search = MapSearch(cache, embedder, self.config.min_coverage)
         self._chance = Chance(cache)
         self._terrain = cache.terrain if self.config.use_terrain else None
@@ -154,7 +154,7 @@ class Localizer:
     def _sightings(self, matched: Matched) -> list[Sighting]:
         """The matches as the modes weigh them, against how good wrong ones look."""
         learnt = self.calibration
-        best = self._lost * min(learnt.leads.per_frame(matched.lead(learnt.usual)), 1.0)
+        best = self._wrong * min(learnt.leads.per_frame(matched.lead(learnt.usual)), 1.0)
         found: list[Sighting] = []
         for alignment, standing in zip(matched.alignments, matched.standings):
             here = learnt.expected.per_frame(standing.significance)

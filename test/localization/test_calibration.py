@@ -50,7 +50,8 @@ def test_below_what_was_fitted_no_threshold_is_promised():
 
 
 def test_zeros_are_left_to_the_calibration_and_other_values_are_kept():
-    filled = OURS.applied(LocalizerConfig(false_fix_one_in=100.0, similarity_temperature=0.2), tiles=1000)
+    config = LocalizerConfig(false_fix_one_in=100.0, off_map_share=0.0, similarity_temperature=0.2)
+    filled = OURS.applied(config, tiles=1000)
     # over such a map every tenth frame is lost, and only those can be fixed falsely
     assert filled.min_lead == pytest.approx(OURS.leads.threshold(10))
     assert filled.min_significance == pytest.approx(OURS.anywhere.threshold(UNUSUAL_ONE_IN))
@@ -65,6 +66,13 @@ def test_the_right_tile_is_lost_among_more_tiles():
     assert OURS.lost(100, 50) == pytest.approx(0.05)
     assert OURS.lost(2000, 50) == pytest.approx(1 - 0.9 * 3 / 4)
     assert OURS.lost(10**6, 50) == pytest.approx(1 - 0.9 * 1 / 4)
+
+
+def test_ground_that_is_not_on_the_map_is_lost_too():
+    over, half, off = (OURS.wrong(1000, LocalizerConfig(candidates=50, off_map_share=s)) for s in (0.0, 0.5, 1.0))
+    assert (over, half, off) == pytest.approx((0.1, 0.55, 1.0))
+    inside, doubtful = (OURS.applied(LocalizerConfig(off_map_share=s), 1000).min_lead for s in (0.0, 0.5))
+    assert doubtful > inside
 
 
 def test_a_large_map_asks_for_a_clearer_lead():
