@@ -56,7 +56,8 @@ def test_what_is_closed_leaves_no_thread_behind(tiny_model_path: Path, noise_ima
     before = set(threading.enumerate())
     embedder = OnnxEmbedder(tiny_model_path, 3)
     embedder.embed(noise_images)
-    assert [thread.name[:5] for thread in set(threading.enumerate()) - before] == ["embed"] * 3
+    # a pool starts no more threads than it needs: a quick part leaves its own for the next
+    assert {thread.name[:5] for thread in set(threading.enumerate()) - before} == {"embed"}
     release(embedder)
     assert not set(threading.enumerate()) - before
 
