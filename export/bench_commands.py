@@ -8,20 +8,19 @@ from typing import Annotated
 
 import typer
 
+from mift_ros.commands.bench_speed import Batches, compare_embedders
+
 
 def eager(
     weights: Annotated[str, typer.Argument(help="Checkpoint (.safetensors), or a variant such as mift_s: untrained.")],
     models: Annotated[list[str], typer.Option("--model", help="ONNX file of it, float32, float16 or int8; several.")],
     repeats: Annotated[int, typer.Option(min=3, help="Timed repetitions of every batch.")] = 10,
     threads: Annotated[int, typer.Option(min=1, help="Threads of each.")] = 1,
-    batches: Annotated[
-        list[int] | None, typer.Option("--batch", min=1, help="Images at a time; several.  [1, 8, 36, 54]")
-    ] = None,
+    batches: Batches = None,
 ) -> None:
     """ONNX files beside the network in eager float32 PyTorch, in one run: how many times as fast."""
     from export.torch_embedder import NetworkEmbedder
     from export.weights import load
-    from mift_ros.commands.bench_speed import BATCHES, compare_embedders
     from mift_ros.inference.load import load_embedder, model_path
     from mift_ros.inference.operations import operations
 
@@ -34,7 +33,7 @@ def eager(
             },
             {"PyTorch": counts[models[0]], **counts},
             repeats,
-            batches or BATCHES,
+            batches,
         )
 
 

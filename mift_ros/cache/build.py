@@ -29,6 +29,7 @@ STRIDES_PER_TILE = 4
 """With a quarter tile between neighbours, no place is further than an eighth of a tile from a centre, per axis."""
 FINEST_RASTER_GSD_M = 1.0
 MOST_RASTER_PX = 150
+"""Along a tile, unless the user asks for more."""
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,9 @@ from mift_ros.geometry.frames import LocalFrame
 from mift_ros.geometry.terrain import Terrain
 from mift_ros.inference.embedder import ModelIdentity
 
+CHECKED_ROWS = 1 << 14
+"""Embeddings whose flags are held at a time."""
+
 
 class MapCache:
     """A map ready for flight.
@@ -72,6 +75,16 @@ class MapCache:
 
     def __len__(self) -> int:
         return len(self.embeddings)
+
+    def require_numbers(self) -> None:
+        """Read all embeddings once, some 25 ms for 77,000 tiles.
+
+        Raises:
+            CacheError: one is not a number.
+        """
+        for start in range(0, len(self), CHECKED_ROWS):
+            if not np.isfinite(self.embeddings[start : start + CHECKED_ROWS]).all():
+                raise CacheError(f"{self.path}: holds embeddings that are not numbers; build the cache again")
 
     def raster_window(
         self, east_m: float, north_m: float, half_width_m: float

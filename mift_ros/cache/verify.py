@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,6 +49,7 @@ def verify_cache(
     path = Path(path)
     cache = MapCache.open(path, embedder.identity if embedder is not None else None)
     digest = _check_data(path)
+    cache.require_numbers()
     norm_error = _check_norms(cache, path)
     cosines = np.empty(0, np.float32)
     if source is not None:
@@ -63,7 +63,7 @@ def verify_cache(
         largest_norm_error=norm_error,
         source_checked=source is not None,
         tiles_embedded_again=len(cosines),
-        tiles_changed=int((~(cosines >= MIN_COSINE)).sum()),
+        tiles_changed=_changed(cosines),
     )
 
 
@@ -86,11 +86,8 @@ def _check_norms(cache: MapCache, path: Path) -> float:
     worst = 0.0
     for start in range(0, len(cache), _CHUNK_ROWS):
         rows = cache.embeddings[start : start + _CHUNK_ROWS].astype(np.float32)
-        error = float(np.abs(np.linalg.norm(rows, axis=1) - 1.0).max())
-        if not math.isfinite(error):
-            raise CacheError(f"{path}: holds embeddings that are not numbers; build the cache again")
-        worst = max(worst, error)
-    if worst > NORM_TOLERANCE:
+        worst = max(worst, float(np.abs(np.linalg.norm(rows, axis=1) - 1.0).max()))
+    if not worst <= NORM_TOLERANCE:
         raise CacheError(f"{path}: embedding norms are off by {worst:.3g} from 1; build the cache again")
     return worst
 
@@ -118,8 +115,13 @@ def _embed_again(cache: MapCache, source: MapSource, embedder: Embedder, seed: i
     return np.array(cosines, np.float32)
 
 
+def _changed(cosines: npt.NDArray[np.float32]) -> int:
+    """Tiles that embed differently; what is not a number does."""
+    return int((~(cosines >= MIN_COSINE)).sum())
+
+
 def _check_cosines(cosines: npt.NDArray[np.float32], path: Path) -> None:
-    low = int((~(cosines >= MIN_COSINE)).sum())
+    low = _changed(cosines)
     if low > MAX_CHANGED_SHARE * len(cosines):
         raise CacheError(
             f"{path}: {low} of {len(cosines)} tiles embed differently now (median cosine {np.median(cosines):.3f}); "

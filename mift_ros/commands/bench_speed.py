@@ -43,14 +43,15 @@ def inference(
         {name: load_embedder(name, threads) for name in names},
         {name: operations(model_path(name)) for name in names},
         repeats,
-        batches or BATCHES,
+        batches,
     )
 
 
 def compare_embedders(
-    embedders: Mapping[str, Embedder], counts: Mapping[str, int | None], repeats: int, batches: Sequence[int]
+    embedders: Mapping[str, Embedder], counts: Mapping[str, int | None], repeats: int, batches: Sequence[int] | None
 ) -> None:
-    """One table of all models at all batches; `counts` are their operations for one image."""
+    """One table of all models at all batches, None for the usual ones; `counts` are operations for one image."""
+    batches = batches or BATCHES
     calls: dict[str, Callable[[], object]] = {PRODUCT: matrix_product()}
     rng = np.random.default_rng(0)
     for batch in batches:

@@ -123,8 +123,11 @@ class Localizer:
         matched = self._matched(made, alignments, standings, telemetry)
         supports = self._update(made, scores, self._sightings(matched))
         chosen = _chosen([support.after for support in supports])
-        best = refiner.polished(matched.alignments[chosen])
-        matched = matched.led_by(chosen, best, standings.of(best))
+        best, standing = matched.alignments[chosen], matched.standings[chosen]
+        if best.peak is None:
+            best = refiner.polished(best)
+            standing = standings.of(best)
+        matched = matched.led_by(chosen, best, standing)
         evidence = gate.Evidence(
             similarity=matched.best.score,
             significance=matched.significance,

@@ -10,12 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.cache.reader import MapCache
-from mift_ros.errors import CacheError, ModelError
+from mift_ros.errors import ModelError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.cosines import tile_cosines
 from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 
-ROWS = 1 << 14
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
 
@@ -102,7 +101,7 @@ class MapSearch:
 
     def __init__(self, cache: MapCache, embedder: Embedder, min_coverage: float) -> None:
         self._embedder, self._min_coverage = embedder, min_coverage
-        _require_numbers(cache)
+        cache.require_numbers()
         self.cosine, self._centres_m = tile_cosines(cache.embeddings), cache.centres_m
         m = cache.manifest
         self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
@@ -123,9 +122,3 @@ class MapSearch:
         """Where the vehicle would be [N, 2] if what it saw were this tile from its best pose, for each."""
         offsets = np.array([made.offset_m(k) for k in range(len(made.poses))])
         return np.asarray(self._centres_m - offsets[scores.pose])
-
-
-def _require_numbers(cache: MapCache) -> None:
-    for start in range(0, len(cache), ROWS):
-        if not np.isfinite(cache.embeddings[start : start + ROWS]).all():
-            raise CacheError(f"{cache.path}: holds embeddings that are not numbers; build the cache again")
