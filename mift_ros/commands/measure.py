@@ -21,6 +21,8 @@ from rich.table import Table
 from mift_ros.commands.machine import machine
 
 WARM_UPS = 3
+PAUSE_S = 0.05
+"""Before each call: threads of the one before that spin while they wait for more work would take its cores."""
 TABLE_WIDTH = 120
 """The table is not squeezed into less, as in a log."""
 MATRIX_SIDE = 1024
@@ -61,6 +63,7 @@ def measure(calls: Mapping[str, Callable[[], object]], repeats: int, title: str)
         task = bars.add_task(title, total=(WARM_UPS + repeats) * len(calls))
         for turn in range(WARM_UPS + repeats):
             for name, call in calls.items():
+                time.sleep(PAUSE_S)
                 clock, processor = time.perf_counter(), time.process_time()
                 call()
                 clock, processor = time.perf_counter() - clock, time.process_time() - processor

@@ -1,5 +1,7 @@
 """Benchmarks: times in turns, floors that follow from counted work, commands that end with the machine they ran on."""
 
+import time
+
 import numpy as np
 import onnx
 import pytest
@@ -9,7 +11,7 @@ from typer.testing import CliRunner
 
 from mift_ros.commands import bench
 from mift_ros.commands.bench_speed import PRODUCT, product_floor
-from mift_ros.commands.measure import MATRIX_OPERATIONS, WARM_UPS, Times, measure, reading
+from mift_ros.commands.measure import MATRIX_OPERATIONS, PAUSE_S, WARM_UPS, Times, measure, reading
 from mift_ros.inference.operations import operations
 
 
@@ -18,6 +20,12 @@ def test_calls_are_timed_in_turns_after_warming_up():
     times = measure({name: lambda name=name: order.append(name) for name in "ab"}, 4, "")
     assert "".join(order) == "ab" * (WARM_UPS + 4)
     assert [len(times[name].clock_s) for name in "ab"] == [4, 4]
+
+
+def test_before_each_call_the_threads_of_the_last_one_may_go_to_sleep():
+    starts = []
+    measure({name: lambda: starts.append(time.monotonic()) for name in "ab"}, 3, "")
+    assert min(np.diff(starts)) >= PAUSE_S
 
 
 def test_median_and_p95():
