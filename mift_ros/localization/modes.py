@@ -8,6 +8,10 @@ The evidence of a mode is a product of factors, each of expectation at most 1 if
 exceeds N with a probability of at most 1/N, however long it runs (Ville's inequality), so the threshold is the user's
 "at most one false fix in N". From the share p of wrong matches that look as good, the factor is p ** -0.5 / 2 (its
 integral over p is 1: Vovk and Wang, E-values: calibration, combination and applications, Ann. Statist. 49, 2021).
+
+That holds for factors of different ground. A wrong match that repeats, because the vehicle hovers or circles, is one
+and the same: over ground that was seen before the product can at most come back to where it already was. And a match
+that is clearer than all of the product starts a new one, so that it is per start that 1/N holds.
 """
 
 from __future__ import annotations
@@ -22,6 +26,7 @@ import numpy.typing as npt
 
 from mift_ros.geometry.frames import wrap_deg
 from mift_ros.localization.motion import Motion
+from mift_ros.localization.seen import SeenGround
 
 Vector = npt.NDArray[np.float64]
 KEPT = 24
@@ -77,6 +82,9 @@ class Mode:
     height_agl_m: float
     height_sigma_m: float
     log_evidence: float
+    seen: SeenGround
+    most: float
+    """Greatest log evidence so far."""
     seen_at_m: Vector = field(default_factory=lambda: np.zeros(2))
     travelled_m: float = 0.0
 
@@ -146,15 +154,18 @@ class Modes:
         return other is None or self.all[index].log_evidence > self.all[other].log_evidence
 
     def _weigh(self, mode: Mode, sighting: Sighting | None) -> None:
-        """The evidence of one frame; ground that was seen before says nothing new."""
+        """The evidence of one frame; ground that was seen before only makes good what frames without a match took."""
         if sighting is None or sighting.share_here > UNLIKELY:
             mode.log_evidence += MISSED
             return
         _correct(mode, sighting)
         moved = max(mode.travelled_m, math.dist(mode.position_m, mode.seen_at_m))
-        weighed = mode.log_evidence + min(moved / self._ground_m, 1.0) * log_factor(sighting.share_here)
+        factor = log_factor(sighting.share_here)
+        new = mode.log_evidence + mode.seen.news(mode.position_m) * factor
+        again = min(mode.log_evidence + min(moved / self._ground_m, 1.0) * factor, mode.most)
         # what went before must not make a place worse than one that is seen for the first time
-        mode.log_evidence = max(weighed, log_factor(sighting.share_anywhere))
+        mode.log_evidence = max(new, again, log_factor(sighting.share_anywhere))
+        mode.most = max(mode.most, mode.log_evidence)
         mode.seen_at_m, mode.travelled_m = mode.state[:2].copy(), 0.0
 
     def _born(self, sighting: Sighting) -> Mode:
@@ -162,9 +173,11 @@ class Modes:
         spread = np.diag([ALIGNMENT_SIGMA_M**2] * 2 + [self._speed_sigma_mps**2] * 2)
         evidence = log_factor(sighting.share_anywhere)
         height_sigma_m = HEIGHT_SIGMA * sighting.height_agl_m
+        seen = SeenGround(self._ground_m)
+        seen.news(sighting.position_m)
         return Mode(
             state, spread, sighting.heading_deg, HEADING_SIGMA_DEG, sighting.height_agl_m, height_sigma_m, evidence,
-            state[:2].copy(),
+            seen, evidence, state[:2].copy(),
         )  # fmt: skip
 
     def _kept(self, modes: list[Mode]) -> list[Mode]:
@@ -178,6 +191,7 @@ class Modes:
         excess = max(kept[0].log_evidence - self._ceiling, 0.0) if kept else 0.0
         for mode in kept:
             mode.log_evidence -= excess
+            mode.most -= excess
         return kept
 
 

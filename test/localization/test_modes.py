@@ -58,6 +58,37 @@ def test_the_same_ground_again_and_again_says_nothing_new(modes):
     assert fly(modes, 30, step_m=0.0).after < 0.95
 
 
+@pytest.mark.parametrize("odometry_noise_m", [0.05, None])
+def test_a_vehicle_that_hovers_over_a_wrong_match_never_becomes_sure(modes, odometry_noise_m):
+    rng = np.random.default_rng(0)
+    for _ in range(6000):
+        motion = unmeasured(0.2) if odometry_noise_m is None else moved(*rng.normal(0.0, odometry_noise_m, 2), 0.2)
+        modes.predict(motion)
+        supports = modes.update([sighting(*rng.normal(0.0, 0.7, 2))])
+    assert supports[0].after < 0.95
+
+
+def test_a_vehicle_that_circles_over_a_wrong_match_gains_one_lap(modes):
+    after = []
+    for k in range(400):
+        place = (15.0 * math.cos(0.2 * k), 15.0 * math.sin(0.2 * k))
+        before = (15.0 * math.cos(0.2 * (k - 1)), 15.0 * math.sin(0.2 * (k - 1)))
+        modes.predict(moved(place[0] - before[0], place[1] - before[1]))
+        after.append(modes.update([sighting(*place)])[0].after)
+    assert after[-1] == pytest.approx(after[40], abs=1e-6)
+
+
+def test_ground_seen_before_makes_good_what_frames_without_a_match_took(modes):
+    sure = fly(modes, 6).after
+    modes.predict(moved(0.0, 0.0))
+    modes.update([])
+    doubted = modes.probability(modes.first)
+    for k in (4, 3, 2, 1, 0):  # back the way it came
+        modes.predict(moved(-GROUND_M, 0.0))
+        support = modes.update([sighting(GROUND_M * k, 0.0)])[0]
+    assert doubted < support.after <= sure
+
+
 def test_frames_that_overlap_count_by_the_ground_that_is_new(modes):
     close = fly(modes, 5, step_m=GROUND_M / 6).after
     modes.clear()
