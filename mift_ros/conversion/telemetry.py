@@ -57,7 +57,10 @@ def feed_odometry(buffer: TelemetryBuffer, msg: Any) -> str | None:
 
 
 def feed_prior(buffer: TelemetryBuffer, msg: Any) -> str | None:
-    """sensor_msgs/NavSatFix as a believed position; one that does not say how sure it is, is no prior."""
+    """sensor_msgs/NavSatFix as a believed position; one that does not say how sure it is, is no prior.
+
+    One without a stamp, as typed by hand, holds now.
+    """
     if msg.status.status < 0:
         return "prior has STATUS_NO_FIX"
     if not (abs(msg.latitude) <= 90.0 and abs(msg.longitude) <= 180.0):
@@ -65,7 +68,7 @@ def feed_prior(buffer: TelemetryBuffer, msg: Any) -> str | None:
     sigma_m = _horizontal_sigma(msg.position_covariance)
     if msg.position_covariance_type == 0 or not (math.isfinite(sigma_m) and sigma_m > 0.0):
         return "prior has no covariance: set position_covariance and its type, or it cannot be weighed"
-    buffer.push_prior(Prior(float(msg.latitude), float(msg.longitude), sigma_m))
+    buffer.push_prior(stamp_to_ns(msg.header.stamp) or None, Prior(float(msg.latitude), float(msg.longitude), sigma_m))
     return None
 
 

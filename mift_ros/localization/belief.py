@@ -17,6 +17,9 @@ ALL = slice(None)
 ENTERING = 0.02
 """Share of the mass outside that enters the map per prediction, and of the inside that is redrawn (kidnapping)."""
 
+LEAST_GAUSSIAN = 0.7
+"""In cells. Sampled at whole cells, a Gaussian of 0.3 has no variance left: small steps would never add up."""
+
 
 class Belief:
     """Probability per cell [rows, cols]; row 0 is the north edge. Call predict, then update, once per frame."""
@@ -47,11 +50,9 @@ class Belief:
         cells = np.rint(self._offset / self._stride_m)
         self._offset -= cells * self._stride_m
         self.cells = _moved(self.cells, int(-cells[1]), int(cells[0]))
-        if sigma_m > 0.05 * self._stride_m:
-            sigma = min(sigma_m / self._stride_m, max(self._shape))
-            kernel = 2 * math.ceil(3 * sigma) + 1
-            blurred = cv2.GaussianBlur(self.cells, (kernel, kernel), sigma, borderType=cv2.BORDER_CONSTANT)
-            self.cells = np.asarray(blurred, np.float64)
+        kernel = kernel_of(min(sigma_m / self._stride_m, max(self._shape)))
+        blurred = cv2.sepFilter2D(self.cells, cv2.CV_64F, kernel, kernel, borderType=cv2.BORDER_CONSTANT)
+        self.cells = np.asarray(blurred, np.float64)
         inside = float(self.cells.sum())
         self.outside = max(1.0 - inside, 0.0) * (1 - ENTERING)
         uniform = (1 - self.outside - inside * (1 - ENTERING)) / self.cells.size
@@ -133,6 +134,13 @@ class Belief:
     def _normalise(self) -> None:
         total = float(self.cells.sum()) + self.outside
         self.cells, self.outside = self.cells / total, self.outside / total
+
+
+def kernel_of(sigma: float) -> Grid:
+    """Weights along one axis for an error of so many cells; of its very variance where a sampled Gaussian has less."""
+    if sigma < LEAST_GAUSSIAN:
+        return np.array([sigma**2 / 2, 1 - sigma**2, sigma**2 / 2])
+    return np.asarray(cv2.getGaussianKernel(2 * math.ceil(3 * sigma) + 1, sigma), np.float64)
 
 
 def _moved(cells: Grid, down: int, right: int) -> Grid:

@@ -172,9 +172,10 @@ class Localizer:
         """Where the modes expect the view (so many), and the best tiles, inside the prior's gate when there is one."""
         vehicles = self.search.vehicles_m(made, scores)
         weight = self._tracker.belief.at(vehicles) + 1e-12
-        if prior is not None:
+        if prior is not None and prior.age_s <= self.config.lost_after_s:
             at = self.cache.frame.to_local(prior.lat_deg, prior.lon_deg)
-            reach = self.config.prior_gate_sigma * prior.sigma_m + self.cache.manifest.tile_size_m / 2
+            sigma_m = prior.sigma_m + self.config.max_speed_mps / 2 * prior.age_s
+            reach = self.config.prior_gate_sigma * sigma_m + self.cache.manifest.tile_size_m / 2
             inside = np.hypot(*(vehicles - at).T) <= reach
             if not inside.any():
                 return (
@@ -182,8 +183,7 @@ class Localizer:
                     0,
                     Refusal(Reason.OUT_OF_MAP, f"the prior's gate of {reach:.0f} m holds no tile of the map", {}),
                 )
-            if not self._tracker.followed:  # else every repetition of one prior would count as news
-                self._tracker.belief.concentrate(float(at[0]), float(at[1]), prior.sigma_m)
+            self._tracker.told((float(at[0]), float(at[1])), sigma_m)
             weight = np.where(inside, self._tracker.belief.at(vehicles) + 1e-12, 0.0)
         weight = weight * self._likelihood(scores)
         expected = where_expected(made, self._tracker.modes.all)

@@ -66,7 +66,7 @@ class TelemetryBuffer:
         self._gyro_heading = Stream()
         self._height = Stream()
         self._odometry = Stream()
-        self._prior: Prior | None = None
+        self._prior: tuple[int | None, Prior] | None = None
 
     def push_attitude(self, stamp_ns: int, quaternion_xyzw: tuple[float, float, float, float], heading: bool) -> None:
         """Body (FLU) to ENU quaternion; `heading` says whether its yaw is a true heading.
@@ -88,14 +88,17 @@ class TelemetryBuffer:
         """Position in a metric frame whose axes are east and north, from any start."""
         self._odometry.push(stamp_ns, (east_m, north_m))
 
-    def push_prior(self, prior: Prior) -> None:
-        """A position believed from elsewhere; it holds for the next frame only."""
-        self._prior = prior
+    def push_prior(self, stamp_ns: int | None, prior: Prior) -> None:
+        """A position believed from elsewhere at a time (None: the next frame's); it holds for the next frame only."""
+        self._prior = stamp_ns, prior
 
     def at(self, stamp_ns: int) -> Telemetry:
         """What is known at the exposure: interpolated between samples, or the nearest within the age."""
-        known = Telemetry(prior=self._prior)
-        self._prior = None
+        known = Telemetry()
+        if self._prior is not None:
+            at_ns, prior = self._prior
+            known = replace(known, prior=prior if at_ns is None else replace(prior, age_s=abs(stamp_ns - at_ns) / NS))
+            self._prior = None
         if (found := self._attitude.around(stamp_ns, self._max_age_ns)) is not None:
             roll, pitch = _mix(*found)
             known = replace(known, roll_rad=roll, pitch_rad=pitch)

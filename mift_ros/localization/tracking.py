@@ -22,10 +22,16 @@ OUTSIDE_AT_START = 0.1
 """Probability, before anything is seen, that the vehicle is not over the map."""
 GROUND_IN_TILES = 2.0
 """Distance, in tiles, over which a frame comes to show other ground and its errors other errors: a view's extent."""
+VELOCITY_LASTS_S = 1.0
+"""A velocity that nothing tells is another one after so long; frames that follow faster share theirs."""
 LIKELY = 0.5
 """Probability from which the first mode says which heading and height to try."""
 DOUBT_AFTER, DOUBT_EVERY = 6, 3
 """After so many frames without a fix the flight's heading and height so far are doubted, in one frame of so many."""
+APART_SIGMA = 3.0
+"""Priors this far apart, in sigmas of both, are not the same one told twice."""
+ANEW_AFTER = 5
+"""Late frames, one after the other, that are no late ones: time goes on from an earlier one."""
 STRONGEST = math.log(50.0)
 """Greatest log factor by which one match raises its cells: the map may hold the same place twice."""
 
@@ -55,7 +61,10 @@ class Tracker:
         self._last_fix_ns: int | None = None
         self._remembered: Outlook | None = None
         self._moved_m = math.inf
+        self._told: tuple[int, tuple[float, float], float] | None = None
         self._misses = 0
+        self._late = 0
+        self._latest_ns: int | None = None
 
     @property
     def followed(self) -> bool:
@@ -77,11 +86,17 @@ class Tracker:
         return Outlook(first.heading_deg, first.heading_sigma_deg, first.height_agl_m, first.height_sigma_m)
 
     def check_time(self, stamp_ns: int) -> Refusal | None:
-        """Refuse a frame that is late or repeated; start again after a long step back (a clock set, a bag repeated)."""
+        """Refuse a frame that is late or repeated; start again after a step back (a clock set, a bag played in a loop).
+
+        A step back is one of more than `lost_after_s`, or ANEW_AFTER late frames in their own order and no other.
+        """
         late_s = (self._last[0] - stamp_ns) / NS if self._last else -1.0
         if late_s < 0:
+            self._late, self._latest_ns = 0, None
             return None
-        if late_s > self._config.lost_after_s:
+        in_order = self._latest_ns is not None and stamp_ns > self._latest_ns
+        self._late, self._latest_ns = self._late + 1 if in_order else 1, stamp_ns
+        if late_s > self._config.lost_after_s or self._late == ANEW_AFTER:
             self.reset()
             return None
         detail = f"the frame is {late_s:.3f} s before the last one or repeats it"
@@ -114,6 +129,22 @@ class Tracker:
                 self.belief.sighted(*sighting.position_m, math.exp(news * factor))
         return self.modes.update(sightings)
 
+    def told(self, position_m: tuple[float, float], sigma_m: float) -> None:
+        """A prior: news until there is a fix, unless it repeats the one before.
+
+        Priors of one source err alike: the same one twice would be as good as one of half the variance.
+        """
+        if self.followed or self._last is None:
+            return
+        now_ns = self._last[0]
+        if self._told is not None:
+            at_ns, before_m, before_sigma_m = self._told
+            apart = math.dist(position_m, before_m) / math.hypot(sigma_m, before_sigma_m)
+            if apart < APART_SIGMA and (now_ns - at_ns) / NS < self._config.lost_after_s:
+                return
+        self._told = now_ns, position_m, sigma_m
+        self.belief.concentrate(*position_m, sigma_m)
+
     def fixed(self, stamp_ns: int, position_m: tuple[float, float], sigma_m: float, probability: float) -> None:
         """A fix was published, at a place of that probability."""
         self._last_fix_ns, self._misses = stamp_ns, 0
@@ -131,7 +162,8 @@ class Tracker:
         if motion.shift_m is not None:
             shift, sigma_m = motion.shift_m, motion.shift_sigma_m
         else:
-            shift, sigma_m = (0.0, 0.0), 1.0 + self._config.max_speed_mps * motion.elapsed_s / 2
+            spread_s = math.sqrt(motion.elapsed_s * max(motion.elapsed_s, VELOCITY_LASTS_S))
+            shift, sigma_m = (0.0, 0.0), 1.0 + self._config.max_speed_mps / 2 * spread_s
         self.belief.predict(shift, sigma_m)
         self._moved_m += math.hypot(*shift) if motion.shift_m is not None else self._guessed_m(motion.elapsed_s)
 

@@ -27,11 +27,15 @@ class Frame:
 
 @dataclass(frozen=True)
 class Prior:
-    """A position believed from elsewhere: WGS 84 degrees and one standard deviation per axis in metres."""
+    """A position believed from elsewhere: WGS 84 degrees and one standard deviation per axis in metres.
+
+    `age_s` is the time between it and the exposure.
+    """
 
     lat_deg: float
     lon_deg: float
     sigma_m: float
+    age_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ def imu(heading_deg: float = 90.0, *, first: float = 0.01, yaw_variance: float =
 
 def navsat(covariance: list[float], **changes: Any) -> Message:
     fields = {"latitude": 47.0, "longitude": 8.0, "position_covariance_type": 2, "status": Message(status=0)}
-    return Message(**{**fields, "position_covariance": covariance, **changes})
+    return Message(**{"header": HEADER, **fields, "position_covariance": covariance, **changes})
 
 
 def test_imu_gives_attitude_and_heading(buffer: TelemetryBuffer) -> None:
@@ -101,6 +101,17 @@ def test_prior_takes_the_longest_axis_of_its_ellipse(buffer: TelemetryBuffer) ->
     assert prior is not None
     assert (prior.lat_deg, prior.lon_deg) == (47.0, 8.0)
     assert prior.sigma_m == pytest.approx(math.sqrt(45.0))
+
+
+@pytest.mark.parametrize(("second", "age_s"), [(8, 2.0), (0, 0.0)])
+def test_a_prior_is_as_old_as_its_stamp_and_one_without_holds_now(
+    buffer: TelemetryBuffer, second: int, age_s: float
+) -> None:
+    msg = navsat([25.0] * 9, header=Message(stamp=Message(sec=second, nanosec=0)))
+    assert feed.feed_prior(buffer, msg) is None
+    prior = buffer.at(AT).prior
+    assert prior is not None
+    assert prior.age_s == age_s
 
 
 @pytest.mark.parametrize(

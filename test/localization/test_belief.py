@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mift_ros.localization.belief import Belief
+from mift_ros.localization.belief import Belief, kernel_of
 
 STRIDE_M = 20.0
 
@@ -63,6 +63,24 @@ def test_without_evidence_the_mass_spreads(belief):
     before = belief.mass_within(400.0, -300.0, 40.0)
     belief.predict((0, 0), 60.0)
     assert belief.mass_within(400.0, -300.0, 40.0) < 0.7 * before
+
+
+@given(st.floats(0.0, 8.0))
+def test_an_error_widens_the_belief_by_its_variance_however_small_it_is(sigma):
+    kernel = kernel_of(sigma).ravel()
+    places = np.arange(len(kernel)) - len(kernel) // 2
+    assert kernel.min() >= 0.0
+    assert kernel.sum() == pytest.approx(1.0)
+    assert kernel @ places**2 == pytest.approx(sigma**2, rel=0.03, abs=1e-9)
+
+
+def test_small_steps_add_up(belief):
+    belief.concentrate(400.0, -300.0, 10.0)
+    before = belief.mass_within(400.0, -300.0, 40.0)
+    for _ in range(20):
+        belief.predict((0.0, 0.0), 0.25 * STRIDE_M)
+    spread = belief.mass_within(400.0, -300.0, 40.0) / 0.98**20  # 2 % are redrawn anywhere at each step
+    assert spread < 0.8 * before
 
 
 def test_one_wrong_tile_does_not_move_a_sure_belief(belief):

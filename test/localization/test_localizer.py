@@ -177,6 +177,10 @@ def test_a_prior_limits_the_search_to_its_surroundings(town):
     lat, lon = town.cache.frame.to_geodetic((PLACES[0][0] + 150.0, PLACES[0][1]))
     far = locate(town, frame, replace(telemetry, prior=Prior(float(lat), float(lon), 5.0)))
     assert isinstance(far, Rejection)
+    older = locate(town, frame, replace(telemetry, prior=Prior(float(lat), float(lon), 5.0, age_s=8.0)))
+    assert isinstance(older, Fix)
+    too_old = replace(telemetry, prior=Prior(0.0, 0.0, 5.0, age_s=LocalizerConfig().lost_after_s + 1.0))
+    assert isinstance(locate(town, frame, too_old), Fix)
 
 
 def test_a_flight_is_followed_and_a_reset_forgets_it(town):

@@ -70,9 +70,14 @@ def test_the_buffer_does_not_grow_with_the_flight(buffer):
 
 
 def test_a_prior_holds_for_one_frame(buffer):
-    buffer.push_prior(Prior(1.0, 2.0, 50.0))
+    buffer.push_prior(None, Prior(1.0, 2.0, 50.0))
     assert buffer.at(0).prior == Prior(1.0, 2.0, 50.0)
     assert buffer.at(1).prior is None
+
+
+def test_a_prior_tells_how_old_it_is(buffer):
+    buffer.push_prior(NS, Prior(1.0, 2.0, 50.0))
+    assert buffer.at(3 * NS).prior.age_s == 2.0
 
 
 def test_a_nan_attitude_is_refused_and_changes_nothing(buffer):

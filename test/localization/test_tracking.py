@@ -103,6 +103,34 @@ def test_frames_that_come_late_are_stale_and_a_clock_set_back_starts_again(track
     assert tracker.outlook() is None
 
 
+def test_a_bag_played_in_a_loop_starts_again_after_a_few_frames(tracker):
+    for second in range(100, 110):
+        step(tracker, second)
+    refusals = [tracker.check_time(second * 10**9) for second in range(100, 105)]
+    assert [refusal is None for refusal in refusals] == [False] * 4 + [True]
+    assert tracker.check_time(105 * 10**9) is None
+
+
+def test_frames_that_come_late_among_others_never_start_again(tracker):
+    step(tracker, 99)
+    for second in range(100, 130):
+        assert tracker.check_time(second * 10**9) is None
+        step(tracker, second)
+        assert tracker.check_time((second - 5) * 10**9).reason is Reason.STALE
+        assert tracker.check_time(second * 10**9).reason is Reason.STALE
+
+
+def test_a_prior_that_is_told_again_and_again_counts_once(tracker):
+    tracker.predict(0, KNOWN)
+    tracker.told((200.0, -200.0), 50.0)
+    once = tracker.belief.mass_within(300.0, -200.0, 30.0)
+    for _ in range(20):
+        tracker.told((200.0, -200.0), 50.0)
+    assert tracker.belief.mass_within(300.0, -200.0, 30.0) == once
+    tracker.told((400.0, -200.0), 10.0)
+    assert tracker.belief.mass_within(400.0, -200.0, 48.0) > 0.5
+
+
 UNKNOWN = Telemetry(0.0, 0.0)
 CONFIG = LocalizerConfig(yaw_bins=36, heading_tolerance_deg=8.0, scale_bins=7)
 
