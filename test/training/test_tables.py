@@ -16,6 +16,8 @@ from rich.console import Console  # noqa: E402
 
 from mift_ros.errors import TrainingError  # noqa: E402
 from training.checkpoint import load_weights, save_weights  # noqa: E402
+from training.loop.interrupt import Interrupt  # noqa: E402
+from training.loop.state import STATE_FILE, read_state_file  # noqa: E402
 from training.model.build import build_network  # noqa: E402
 from training.model.config import VARIANTS, MiftConfig  # noqa: E402
 from training.recipes.reader import load_recipe  # noqa: E402
@@ -103,12 +105,22 @@ def test_two_rows_run_beside_the_papers_figures_and_are_not_run_again(
 
 
 @pytest.mark.usefixtures("two_rows")
-def test_an_interrupted_comparison_says_so(
+def test_an_interrupted_comparison_says_so_and_goes_on(
     places: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(running, "train", lambda *args, **kwargs: False)
     given = Settings(CHANGES, images=32, initial=weights)
-    assert not comparison.compare(["two"], given, places, tmp_path, Console(file=io.StringIO()))
+    with monkeypatch.context() as patch:
+        patch.setattr(Interrupt, "requested", property(lambda _: True, lambda *_: None), raising=False)
+        assert not comparison.compare(["two"], given, places, tmp_path, Console(file=io.StringIO()))
+        (state,) = tmp_path.glob(f"runs/*/{STATE_FILE}")
+        assert read_state_file(state)["step"] == 1
+        assert not comparison.compare(["two"], given, places, tmp_path, Console(file=io.StringIO()))
+        assert read_state_file(state)["step"] == 2
+    shown(["two"], given, places, tmp_path)
+    assert read_state_file(state)["step"] == 4
+    (finished,) = state.parent.glob(running.RESULT_FILE)
+    train_s = running.read_result(finished, "LPN").train_s
+    assert train_s == read_state_file(state)["trained_s"]
 
 
 def test_a_damaged_result_is_named(tmp_path: Path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from training.checkpoint import load_weights
 from training.data.multiview.layout import open_dataset
 from training.data.multiview.sampler import epoch_steps
 from training.evaluation.protocol import DRONE_TO_SATELLITE, SATELLITE_TO_DRONE, SplitResult, evaluate_split
-from training.loop.state import STATE_FILE
+from training.loop.state import STATE_FILE, read_state_file
 from training.loop.trainer import WEIGHTS_FILE, train
 from training.recipes.reader import load_recipe
 from training.recipes.schema import Recipe
@@ -46,7 +45,10 @@ class Settings:
 
 @dataclass(frozen=True)
 class Result:
-    """A finished run: what was measured on the test split, and what it took; parameters: without classifiers."""
+    """A finished run: what was measured on the test split, and what it took.
+
+    parameters: without classifiers; train_s: of its steps, without evaluations and over all interruptions.
+    """
 
     label: str
     seed: int
@@ -84,13 +86,13 @@ class Runner:
         return read_result(folder / RESULT_FILE, experiment.label)
 
     def _train(self, experiment: Experiment, recipe: Recipe, folder: Path) -> None:
-        initial = self._settings.initial or self._trunk(recipe)
+        resume = (folder / STATE_FILE).exists()
+        initial = None if resume else self._settings.initial or self._trunk(recipe)
         length = f"{steps(recipe, self._classes)} steps of {images_a_step(recipe)} images"
         self._say(f"{experiment.label}, seed {recipe.seed}: {length}")
-        started = time.monotonic()
-        if not train(recipe, self._data, folder, resume=(folder / STATE_FILE).exists(), init=initial):
+        if not train(recipe, self._data, folder, resume=resume, init=initial):
             raise Interrupted
-        write_result(recipe, self._data, folder, steps(recipe, self._classes), time.monotonic() - started)
+        write_result(recipe, self._data, folder, steps(recipe, self._classes))
 
     def _trunk(self, recipe: Recipe) -> Path:
         """One trunk for all rows whose stages are alike."""
@@ -131,7 +133,7 @@ def images_a_step(recipe: Recipe) -> int:
     return 2 * recipe.batch.classes * recipe.batch.per_class
 
 
-def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int, train_s: float) -> None:
+def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int) -> None:
     """Evaluate the trained weights of a folder, flipped as the recipe says, and write them beside."""
     network = load_weights(folder / WEIGHTS_FILE)
     result = Result(
@@ -141,7 +143,7 @@ def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int, t
         images=trained_steps * images_a_step(recipe),
         steps=trained_steps,
         parameters=sum(p.numel() for p in network.parameters()),
-        train_s=train_s,
+        train_s=read_state_file(folder / STATE_FILE)["trained_s"],
     )
     write_file(folder / RESULT_FILE, json.dumps(asdict(result), indent=1))
 
