@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -19,6 +20,7 @@ from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
 from training.data.batch import Batch
 from training.data.orthophotos.batches import OrthophotoBatches
+from training.loop import fetch as fetching
 from training.loop.failures import step_told
 from training.loop.state import STATE_FILE, read_state_file
 from training.loop.trainer import WEIGHTS_FILE, train
@@ -99,12 +101,14 @@ def test_other_errors_are_not_taken_for_it() -> None:
 
 
 def break_at(monkeypatch: pytest.MonkeyPatch, step: int, how: str) -> None:
-    """Make the source fail at a step: with an error, or by the end of its process."""
+    """Make the source fail at a step: with an error, by the end of its process, or by no end."""
     own = OrthophotoBatches.__getitem__
 
     def broken(self: OrthophotoBatches, wanted: int) -> Batch:
         if wanted == step and how == "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        if wanted == step and how == "stuck":
+            time.sleep(60)
         if wanted == step:
             raise TrainingError("0001/satellite.jpg: the image cannot be read; replace or remove it")
         return own(self, wanted)
@@ -133,6 +137,25 @@ def test_a_worker_that_dies_is_told(
     with pytest.raises(TrainingError, match="a worker that prepares batches was ended from outside") as caught:
         train(replace(tiny_recipe, workers=1), textures, tmp_path)
     one_line(caught)
+
+
+@pytest.mark.skipif(not fetching.SHARED_MEMORY.is_dir(), reason="batches go another way here")
+def test_too_little_shared_memory_is_told_before_the_data_are_read(tiny_recipe: Recipe, tmp_path: Path) -> None:
+    recipe = replace(tiny_recipe, workers=4, batch=replace(tiny_recipe.batch, classes=10**9))
+    with pytest.raises(TrainingError, match=r"workers=4 take up to \d+ MB; .* --ipc=host") as caught:
+        train(recipe, tmp_path / "missing", tmp_path / "run")
+    one_line(caught)
+
+
+def test_a_worker_that_gives_nothing_is_not_waited_for_for_ever(
+    textures: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "LONGEST_WAIT_S", 6)
+    break_at(monkeypatch, 4, "stuck")
+    with pytest.raises(TrainingError, match="no worker gave a batch for 0 minutes") as caught:
+        train(replace(tiny_recipe, workers=1), textures, tmp_path)
+    one_line(caught)
+    assert read_state_file(tmp_path / STATE_FILE)["step"] == 4
 
 
 def test_a_folder_in_use_is_told(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from training.data.batch import Share
-from training.loop.fetch import fetch
+from training.loop.fetch import check_shared_memory, fetch
 from training.loop.memory import keep_freed_memory
 from training.loop.objective import CPU_CHUNK, Objective
 from training.loop.processes import make_accelerator
@@ -75,7 +75,9 @@ def time_steps(recipe: Recipe, data: Path, steps: int) -> list[StepTimes]:
     One step of each goes untimed.
     """
     size = build_network(recipe.variant, recipe.method, recipe.network).config.input_size
-    material = open_training_data(recipe, data, size, Share(passes=recipe.batch.accumulate))
+    share = Share(passes=recipe.batch.accumulate)
+    check_shared_memory(recipe, size, share)
+    material = open_training_data(recipe, data, size, share)
     plain = replace(recipe, workers=0, precision="float32", batch=replace(recipe.batch, accumulate=1))
     results = [
         _time("plain float32", plain, material, steps, cpu_chunk=2 * plain.batch.classes * plain.batch.per_class)

@@ -14,7 +14,7 @@ from mift_ros.errors import TrainingError
 from training.checkpoint import save_weights
 from training.data.batch import Batch, Share
 from training.loop.failures import disk_told, step_told
-from training.loop.fetch import BatchError, fetch
+from training.loop.fetch import BatchError, check_shared_memory, fetch
 from training.loop.generators import seed_process
 from training.loop.initial import load_initial
 from training.loop.interrupt import Interrupt
@@ -78,6 +78,7 @@ def _prepare(
             print(f"{init}: keys without a partner, which are left out or as they were: {', '.join(unmatched)}")
     network.to(accelerator.device)
     share = Share(accelerator.process_index, process_count(), recipe.batch.accumulate)
+    check_shared_memory(recipe, network.config.input_size, share)
     material = open_training_data(recipe, data, network.config.input_size, share)
     state = TrainState.fresh(network, recipe, material.source.classes, planned_by(recipe, material.source))
     seed_process(recipe.seed, share)
