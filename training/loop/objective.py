@@ -13,6 +13,9 @@ from training.model.network import Network, join_branches
 CPU_CHUNK = 32
 """Images the stages take at once on a CPU: their activations stay near the caches. What follows sees all of them, since
 batch normalisation over a part would tell which rows sit together."""
+MOST_GROUPS = 65_535
+"""Attention groups that a GPU takes at once: they are the third side of the grid that the backward pass of PyTorch's
+memory-efficient attention launches, which a bias with a gradient needs."""
 
 
 class Objective(nn.Module):
@@ -37,9 +40,13 @@ class Objective(nn.Module):
         total, terms = self.loss(gallery, queries, labels)
         return {"loss": total, "batch_recall": batch_recall(gallery.detach(), queries.detach(), labels), **terms}
 
+    def images_at_once(self, device: torch.device) -> int:
+        """Most images that the stages take together."""
+        return self.cpu_chunk if device.type == "cpu" else max(MOST_GROUPS // self.network.config.most_groups, 1)
+
     def branches(self, images: Tensor) -> Tensor:
         """Float32 [B, K, d] of uint8 images [B, S, S, 3]."""
-        chunk = self.cpu_chunk if images.device.type == "cpu" else len(images)
+        chunk = self.images_at_once(images.device)
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.in_bfloat16):
             chunks = [self.network.features(normalise(part)) for part in torch.split(images, chunk)]
             stages = [torch.cat(parts) for parts in zip(*chunks, strict=True)]

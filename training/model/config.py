@@ -63,6 +63,11 @@ class MiftConfig:
         return tuple(self.input_size // stride for stride in (4, 8, 16, 32))
 
     @property
+    def most_groups(self) -> int:
+        """Attention groups of one image at the stage that has most of them."""
+        return max((side // min(self.group, side)) ** 2 for side in self.sides)
+
+    @property
     def region_branches(self) -> int:
         """Branches beside the global one: none for one region, as in Fig. 13, since it is the whole map."""
         return self.regions if self.regions > 1 else 0
