@@ -157,11 +157,11 @@ def _only_of_its_kind(orthophotos: bool, overrides: bool, of_multiview: dict[str
 
 
 def _evaluate_orthophotos(weights: str, data: Path, recipe: Path, overrides: tuple[str, ...]) -> None:
-    from training.checkpoint import load_weights
+    from training.evaluation.extract import load_network
     from training.evaluation.held_out import evaluate_held_out
     from training.recipes.reader import load_recipe
 
-    model = load_weights(Path(weights))
+    model = load_network(Path(weights))
     result = evaluate_held_out(model, load_recipe(recipe, overrides), data, model.config.input_size)
     recalls = "  ".join(f"recall@{k} {result.recall_at(k):.1%}" for k in (1, 5, 10))
     typer.echo(f"{result.places} held-out places  {recalls}  MRR {result.mean_reciprocal_rank:.3f}")

@@ -22,6 +22,7 @@ from training.loop.plots import plot_curves
 from training.loop.state import STATE_FILE, read_state_file
 from training.loop.trainer import BEST_FILE, WEIGHTS_FILE, train
 from training.model.mift import build
+from training.model.network import Network
 from training.recipes.data_schema import DataSpec
 from training.recipes.schema import BatchSpec, Recipe
 
@@ -197,7 +198,9 @@ def test_the_log_drops_rows_after_the_resumed_step(tmp_path: Path) -> None:
     assert plot_curves(History(tmp_path, 2), tmp_path).read_bytes().startswith(b"\x89PNG")
 
 
-def test_commands_train_and_evaluate(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:
+def test_commands_train_and_evaluate(
+    textures: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from training.commands import app
 
     path = tmp_path / "tiny.yaml"
@@ -212,3 +215,7 @@ def test_commands_train_and_evaluate(textures: Path, tiny_recipe: Recipe, tmp_pa
     arguments = ["evaluate", str(run_dir / WEIGHTS_FILE), "--data", str(textures), "--recipe", str(path)]
     evaluated = runner.invoke(app, arguments)
     assert evaluated.exit_code == 0 and "25 held-out places  recall@1 " in evaluated.output
+    moved: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(Network, "to", lambda self, device: moved.append(device) or self)
+    assert runner.invoke(app, arguments).output == evaluated.output and moved == ["cuda"]

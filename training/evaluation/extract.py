@@ -81,12 +81,17 @@ class ModelEncoder:
         return torch.from_numpy(self._embedder.embed(images))
 
 
+def load_network(weights: Path) -> Network:
+    """The trained network in evaluation mode, on the GPU if there is one; raises TrainingError as load_weights does."""
+    return load_weights(weights).to("cuda" if torch.cuda.is_available() else "cpu")
+
+
 def open_encoder(weights: str) -> Encoder:
     """Load weights (.safetensors), an exported model (.onnx) or a packaged model by its name; use the GPU if there is
     one. Raises TrainingError or ModelError when it cannot be used.
     """
     if weights.endswith(CHECKPOINT_SUFFIX):
-        return NetworkEncoder(load_weights(Path(weights)).to("cuda" if torch.cuda.is_available() else "cpu"))
+        return NetworkEncoder(load_network(Path(weights)))
     from mift_ros.inference.load import load_embedder
 
     return ModelEncoder(load_embedder(weights))

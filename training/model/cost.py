@@ -44,7 +44,7 @@ def count_flops(model: Network) -> dict[str, int]:
     size = model.config.input_size
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), counter:
-        model.eval()(torch.zeros(1, 3, size, size))
+        model.eval()(torch.zeros(1, 3, size, size, device=next(model.parameters()).device))
     root = type(model).__name__
     counts = counter.get_flop_counts().items()
     return {path.removeprefix(root).removeprefix("."): sum(operations.values()) for path, operations in counts}

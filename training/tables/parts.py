@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from mift_ros.errors import TrainingError
 from mift_ros.files import write_file
-from training.checkpoint import load_weights
 from training.data.orthophotos.batches import held_out_pairs
 from training.data.orthophotos.imagery import Imagery, load_imagery
+from training.evaluation.extract import load_network
 from training.evaluation.held_out import evaluate_pairs, held_out_sources
 from training.loop.state import STATE_FILE
 from training.loop.trainer import WEIGHTS_FILE, train
@@ -127,7 +127,7 @@ def read_result(path: Path) -> PartResult:
 def _train(recipe: Recipe, data: Path, folder: Path) -> None:
     if not train(recipe, data, folder, resume=(folder / STATE_FILE).exists()):
         raise Interrupted
-    network = load_weights(folder / WEIGHTS_FILE)
+    network = load_network(folder / WEIGHTS_FILE)
     sources, views = held_out_sources(recipe)
     result = PartResult(
         seed=recipe.seed,

@@ -11,9 +11,9 @@ from typing import Any
 
 from mift_ros.errors import TrainingError
 from mift_ros.files import write_file
-from training.checkpoint import load_weights
 from training.data.multiview.layout import open_dataset
 from training.data.multiview.sampler import epoch_steps
+from training.evaluation.extract import load_network
 from training.evaluation.protocol import DRONE_TO_SATELLITE, SATELLITE_TO_DRONE, SplitResult, evaluate_split
 from training.loop.state import STATE_FILE, read_state_file
 from training.loop.trainer import WEIGHTS_FILE, train
@@ -135,7 +135,7 @@ def images_a_step(recipe: Recipe) -> int:
 
 def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int) -> None:
     """Evaluate the trained weights of a folder, flipped as the recipe says, and write them beside."""
-    network = load_weights(folder / WEIGHTS_FILE)
+    network = load_network(folder / WEIGHTS_FILE)
     result = Result(
         label=recipe.name,
         seed=recipe.seed,
