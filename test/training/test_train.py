@@ -179,6 +179,18 @@ def test_evaluate_pairs_ranks_by_similarity() -> None:
     assert evaluate_pairs(MeanColour(), gallery, gallery[[1, 0, 2]]).recall_at(1) == pytest.approx(1 / 3)
 
 
+def test_embeddings_that_tell_nothing_apart_find_nothing() -> None:
+    images = torch.zeros(3, 8, 8, 3, dtype=torch.uint8)
+    assert evaluate_pairs(MeanColour(), images, images).ranks.tolist() == [2, 2, 2]
+
+    class Broken(MeanColour):
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            return super().forward(images) * torch.nan
+
+    with pytest.raises(TrainingError, match="not finite; the weights are damaged"):
+        evaluate_pairs(Broken(), images, images)
+
+
 def test_evaluation_needs_held_out_places(textures: Path, tiny_recipe: Recipe) -> None:
     assert tiny_recipe.data.orthophotos is not None
     sources = tiny_recipe.data.orthophotos.sources[:1]

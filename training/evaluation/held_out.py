@@ -1,4 +1,4 @@
-"""Recall among held-out places: a query's rank is the number of gallery tiles more similar to it than its own."""
+"""Recall among held-out places: a query's rank is the number of other tiles at least as similar to it as its own."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from mift_ros.errors import TrainingError
 from training.data.orthophotos.batches import held_out_pairs
 from training.data.orthophotos.imagery import load_imagery
+from training.evaluation.ranking import check_finite
 from training.loop.preprocess import normalise
 from training.recipes.data_schema import SourceSpec, ViewsSpec
 from training.recipes.schema import Recipe
@@ -46,10 +47,15 @@ def embed(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def evaluate_pairs(model: nn.Module, gallery: Tensor, queries: Tensor) -> Retrieval:
-    """Retrieve each query among the gallery; row i of both [N, S, S, 3] uint8 shows the same place."""
-    similarity = embed(model, queries) @ embed(model, gallery).T
+    """Retrieve each query among the gallery; row i of both [N, S, S, 3] uint8 shows the same place.
+
+    Ties count against the model. Raises TrainingError when its embeddings are not finite.
+    """
+    shown, known = embed(model, queries), embed(model, gallery)
+    check_finite(shown, known)
+    similarity = shown @ known.T
     own = similarity.diagonal()[:, None]
-    return Retrieval((similarity > own).sum(dim=1).cpu().numpy(), len(gallery))
+    return Retrieval(((similarity >= own).sum(dim=1) - 1).cpu().numpy(), len(gallery))
 
 
 def held_out_sources(recipe: Recipe) -> tuple[tuple[SourceSpec, ...], ViewsSpec]:

@@ -157,5 +157,10 @@ def _check(queries: Tensor, query_labels: Tensor, gallery: Tensor, gallery_label
         )
     if len(queries) != len(query_labels) or len(gallery) != len(gallery_labels):
         raise TrainingError("there must be one label for each query and for each image of the gallery")
-    if not (queries.sum().isfinite() and gallery.sum().isfinite()):
+    check_finite(queries, gallery)
+
+
+def check_finite(*embeddings: Tensor) -> None:
+    """Raise TrainingError where embeddings hold a value that is not finite."""
+    if not all(part.sum().isfinite() for part in embeddings):
         raise TrainingError("the embeddings hold values that are not finite; the weights are damaged or diverged")
