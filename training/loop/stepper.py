@@ -48,6 +48,7 @@ class Stepper:
         self._refuse("loss", measured["loss"])
         self._refuse("gradient", norm.item())
         state.optimizer.step()
+        state.loss.bound()
         if state.average is not None:
             state.average.update_parameters(state.network)
         state.step += 1

@@ -39,6 +39,11 @@ class CrossViewLoss(nn.Module):
         """Of InfoNCE, a scalar; None without that term."""
         return None if self.infonce is None else 1.0 / self.infonce.scale.detach()
 
+    def bound(self) -> None:
+        """Bring the parameters back to where they may be; to be called after each update."""
+        if self.infonce is not None:
+            self.infonce.bound()
+
     def forward(self, satellite: Tensor, drone: Tensor, labels: Tensor) -> LossTerms:
         """Loss of branches [B, K, d] of either view, rows i showing class labels[i] [B]; float32 under any autocast."""
         with torch.autocast(satellite.device.type, enabled=False):

@@ -37,8 +37,16 @@ class InfoNce(nn.Module):
 
     @property
     def scale(self) -> Tensor:
-        """What multiplies the cosines: one over the temperature, bounded as in CLIP so that no pair takes it all."""
-        return self.log_scale.exp().clamp(max=LARGEST_LOGIT_SCALE)
+        """What multiplies the cosines: one over the temperature."""
+        return self.log_scale.exp()
+
+    @torch.no_grad()
+    def bound(self) -> None:
+        """Bring the scale back below its bound after an update, as CLIP does, so that no pair takes it all.
+
+        Bounding the scale instead would leave it without a gradient, for good, once it is there.
+        """
+        self.log_scale.clamp_(max=math.log(LARGEST_LOGIT_SCALE))
 
     def forward(self, satellite: Tensor, drone: Tensor) -> Tensor:
         """Scalar loss of two views [B, K, d], row i of both from the same place."""
