@@ -210,6 +210,20 @@ def test_the_log_drops_rows_after_the_resumed_step(tmp_path: Path) -> None:
     assert plot_curves(History(tmp_path, 2), tmp_path).read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(
+    "damaged", [b"3,0.2,0\n", b"3,0.x" + 15 * b"," + b"\n", b"\0\0\0\n", b"\xff\xfe\n", b"," * 16 + b"\n"]
+)
+def test_the_log_ends_before_its_first_damaged_row(tmp_path: Path, damaged: bytes) -> None:
+    history = History(tmp_path)
+    for step in (1, 2):
+        history.append({"step": step, "loss": 1.0})
+    with (tmp_path / "log.csv").open("ab") as file:
+        file.write(damaged)
+    history.append({"step": 4, "loss": 1.0})
+    assert [row["step"] for row in read_history(tmp_path / "log.csv")] == [1, 2]
+    assert [row["step"] for row in History(tmp_path, resume_step=4).rows] == [1, 2]
+
+
 def test_commands_train_and_evaluate(
     textures: Path, tiny_recipe: Recipe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

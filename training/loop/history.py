@@ -54,13 +54,19 @@ class History:
 def read_history(path: Path) -> list[dict[str, float]]:
     """Rows of a log file as numbers, empty cells left out; no rows where there is no file.
 
-    A last row that the end of its process cut short is left out.
+    A last row that the end of its process cut short is left out, and so is all from the first damaged row on.
     """
     if not path.is_file():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
+    with path.open(newline="", encoding="utf-8", errors="replace") as file:
         lines = [line for line in file if line.endswith("\n")]
-    return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(lines)]
+    rows: list[dict[str, float]] = []
+    try:
+        for row in csv.DictReader(lines):
+            rows.append({key: float(row[key]) for key in COLUMNS if key == "step" or row.get(key, "") != ""})
+    except (KeyError, ValueError, TypeError, csv.Error):  # no step, no number, too few cells, a NUL
+        return rows
+    return rows
 
 
 def _text(row: dict[str, float]) -> dict[str, str]:
