@@ -11,8 +11,9 @@ import torch
 from torch import nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from training.loop import schedule
 from training.loop.optimizers import make_optimizer, set_rates
-from training.loop.schedule import planned_steps, rate_factor
+from training.loop.schedule import Probe, planned_steps, rate_factor
 from training.losses.combined import CrossViewLoss
 from training.model.config import MiftConfig
 from training.model.mift import Mift
@@ -133,3 +134,21 @@ def test_the_papers_update_of_one_weight_by_hand() -> None:
     bias.grad = torch.full_like(bias, 2.0)
     optimizer.step()
     torch.testing.assert_close(bias.detach(), torch.full_like(bias, 1.0 - 0.01 * 1.9 * 2.0005))
+
+
+@pytest.mark.parametrize(("workers", "timed"), [(0, 6), (4, 8), (8, 8), (16, 16)])
+def test_a_run_is_planned_without_the_time_of_its_start(
+    monkeypatch: pytest.MonkeyPatch, workers: int, timed: int
+) -> None:
+    """A minute for the first step, two seconds for each later one, whether alone or in bursts of the workers."""
+    now_s = [0.0]
+    monkeypatch.setattr(schedule.time, "monotonic", lambda: now_s[0])
+    probe, planned = Probe(10.0, 100, workers), 5000
+    burst = max(workers, 1)
+    for step in range(101, 100 + 2 + timed + 1):
+        assert planned == 5000
+        now_s[0] = 60.0 + 2.0 * burst * ((step - 101) // burst)
+        planned = probe.steps(step, planned)
+    assert planned == 102 + timed + int((600.0 - now_s[0]) / 2.0)
+    assert probe.steps(103 + timed, planned) == planned
+    assert Probe(None, 0, workers).steps(2 + timed, 7) == 7

@@ -22,7 +22,7 @@ from training.loop.memory import keep_freed_memory
 from training.loop.mining import Mineable, mining_is_due, nearest_classes, next_mining
 from training.loop.processes import Decision, agree, from_main, make_accelerator, process_count
 from training.loop.run_dir import check_run_dir, claimed, record_start
-from training.loop.schedule import PROBE_STEPS, planned_steps
+from training.loop.schedule import Probe
 from training.loop.state import STATE_FILE, TrainState, write_state
 from training.loop.stepper import Stepper
 from training.loop.training_data import TrainingData, open_training_data, planned_by
@@ -134,15 +134,13 @@ class Trainer:
         self._saved_at = time.monotonic()
 
     def _steps(self, interrupt: Interrupt, watch: Watch | None, minutes: float | None) -> None:
-        started, first = time.monotonic(), self.state.step
+        probe = Probe(minutes, self.state.step, self.recipe.workers)
         for batch, waited_s in self._batches():
             began = time.monotonic()
             measured = self._stepper.step(batch)
             step_s = waited_s + time.monotonic() - began
             self.state.trained_s += step_s
-            if minutes is not None and self.state.step == first + PROBE_STEPS:
-                spent_s = time.monotonic() - started
-                self.state.steps = planned_steps(self.state.step, spent_s / PROBE_STEPS, minutes - spent_s / 60.0)
+            self.state.steps = probe.steps(self.state.step, self.state.steps)
             decision = agree(Decision(interrupt.requested, self._save_is_due(), self.state.steps), self.device)
             self.state.steps = decision.steps
             if watch is not None:
