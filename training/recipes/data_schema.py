@@ -12,9 +12,11 @@ class SourceSpec:
     """One kind of imagery.
 
     images: glob below the data folder, or pairs: glob of shards that `mift train data pairs` rendered; share: part of
-    each batch; gsd_m: metres per pixel where the files carry none; hold_out_every: every n-th image or shard is kept
-    for evaluation (1: all, 0: none); overlapping: its images may show the same ground, so a batch takes places of one
-    of them at most; appearance, geometry: factors of the changes between the two views, for pairs that differ already.
+    the draws of a place, a draw that finds none being followed by one among all sources, so that a source with much
+    masked ground, or with few places beside those that a batch has, gives less of the batch; gsd_m: metres per pixel
+    where the files carry none; hold_out_every: every n-th image or shard is kept for evaluation (1: all, 0: none);
+    overlapping: its images may show the same ground, so a batch takes places of one of them at most; appearance,
+    geometry: factors of the changes between the two views, for pairs that differ already.
     """
 
     images: str = ""
