@@ -96,9 +96,23 @@ def test_shares_of_two_processes_are_the_batch_of_one(root: Path) -> None:
 
 
 def test_images_kept_in_memory_are_those_decoded_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = MultiviewBatches(root, recipe(augment=AUGMENT), SIDE)[1]
-    monkeypatch.setattr(memory, "MOST_BYTES", 0)
-    assert same(kept, MultiviewBatches(root, recipe(augment=AUGMENT), SIDE)[1])
+    kept = MultiviewBatches(root, recipe(augment=AUGMENT), SIDE)
+    monkeypatch.setattr(memory, "MOST_OF_MEMORY", 0.0)
+    anew = MultiviewBatches(root, recipe(augment=AUGMENT), SIDE)
+    assert same(kept[1], anew[1])
+    assert all(np.array_equal(a, b) for a, b in zip(kept.class_images(), anew.class_images(), strict=True))
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(None, True), ("max", True), (4 * 50 * SIDE**2 * 3, True), (9999, False)])
+def test_images_take_a_quarter_of_the_containers_memory_at_most(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: object, kept: bool
+) -> None:
+    monkeypatch.setattr(memory, "LIMIT", tmp_path / "memory.max")
+    if limit is not None:
+        memory.LIMIT.write_text(str(limit))
+    files = [path for each in open_dataset(root).training_classes() for path in (*each.satellite, *each.drone)]
+    assert len(files) == 50
+    assert memory.ImageMemory(files, SIDE).kept == kept
 
 
 def test_one_plain_satellite_image_of_each_class_is_embedded_for_mining(root: Path) -> None:

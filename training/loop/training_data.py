@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mift_ros.errors import TrainingError
+from mift_ros.threads import processors
 from training.data.batch import BatchSource, Share
 from training.model.network import Network
 from training.recipes.data_schema import OrthophotosSpec
@@ -66,7 +67,9 @@ def _multiview(recipe: Recipe, root: Path, size: int, share: Share) -> TrainingD
     spec = recipe.evaluation
 
     def evaluate(network: Network) -> dict[str, float]:
-        result = evaluate_split(network, root, flip=spec.flip, queries=spec.queries, seed=spec.seed)
+        result = evaluate_split(
+            network, root, flip=spec.flip, queries=spec.queries, seed=spec.seed, workers=processors()
+        )
         return {
             "recall_1": result.recall_at(1),
             "recall_5": result.recall_at(5),

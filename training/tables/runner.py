@@ -11,6 +11,7 @@ from typing import Any
 
 from mift_ros.errors import TrainingError
 from mift_ros.files import write_file
+from mift_ros.threads import processors
 from training.data.multiview.layout import open_dataset
 from training.data.multiview.sampler import epoch_steps
 from training.evaluation.extract import load_network
@@ -139,7 +140,7 @@ def write_result(recipe: Recipe, data: Path, folder: Path, trained_steps: int) -
     result = Result(
         label=recipe.name,
         seed=recipe.seed,
-        figures=measured(evaluate_split(network, data, flip=recipe.evaluation.flip)),
+        figures=measured(evaluate_split(network, data, flip=recipe.evaluation.flip, workers=processors())),
         images=trained_steps * images_a_step(recipe),
         steps=trained_steps,
         parameters=sum(p.numel() for p in network.parameters()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,15 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.progress import track
 
+from mift_ros.threads import processors
 from training.data.batch import Share
 from training.data.multiview.images import load_images, read_image
 
 Pixels = npt.NDArray[np.uint8]
 
-MOST_BYTES = 4 << 30
 MOST_OF_MEMORY = 0.25
+LIMIT = Path("/sys/fs/cgroup/memory.max")
+"""A container's memory in bytes, or max."""
 BATCH = 64
 
 
@@ -49,12 +52,15 @@ class ImageMemory:
 
     def batches(self, paths: Sequence[Path]) -> Iterator[Pixels]:
         """Images of several files, RGB uint8 [B, S, S, 3] at a time."""
+        if not self.kept:
+            yield from load_images(paths, self._size, BATCH, processors(), reduced=True)
+            return
         for start in range(0, len(paths), BATCH):
             yield np.stack([self.read(path) for path in paths[start : start + BATCH]])
 
     def _read_all(self, files: Sequence[Path], silent: bool) -> Pixels:
         pixels = np.empty((len(files), self._size, self._size, 3), np.uint8)
-        batches = load_images(files, self._size, BATCH, os.cpu_count() or 1, reduced=True)
+        batches = load_images(files, self._size, BATCH, processors(), reduced=True)
         console = Console(stderr=True)
         hidden = silent or not console.is_terminal
         shown = track(
@@ -67,4 +73,6 @@ class ImageMemory:
 
 def _limit_bytes() -> int:
     memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return min(MOST_BYTES, int(MOST_OF_MEMORY * memory))
+    with suppress(OSError, ValueError):  # no such file, or "max": no limit
+        memory = min(memory, int(LIMIT.read_text(encoding="ascii")))
+    return int(MOST_OF_MEMORY * memory)
