@@ -187,3 +187,6 @@ def test_a_broken_table_of_positions_is_one_line(tmp_path: Path) -> None:
     (dense / "Dense_GPS_train.txt").write_text("train/drone/000001/H80.JPG E120.1\n")
     with pytest.raises(TrainingError, match=r"Dense_GPS_train\.txt, line 1"):
         open_dataset(dense).positions("train")
+    (dense / "Dense_GPS_train.txt").write_bytes(b"\xff\xfet\0r\0")
+    with pytest.raises(TrainingError, match=r"Dense_GPS_train\.txt: not UTF-8 text"):
+        open_dataset(dense).positions("train")

@@ -52,8 +52,12 @@ def read_dense_positions(root: Path, split: str) -> Positions:
 
 
 def _read(path: Path) -> Positions:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError as error:
+        raise TrainingError(f"{path}: not UTF-8 text; extract it from the original archive again") from error
     positions: Positions = {}
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
