@@ -20,6 +20,7 @@ from mift_ros.errors import TrainingError
 from training.checkpoint import load_weights
 from training.data.batch import Batch
 from training.data.orthophotos.batches import OrthophotoBatches
+from training.loop import failures
 from training.loop import fetch as fetching
 from training.loop.failures import step_told
 from training.loop.state import STATE_FILE, read_state_file
@@ -93,6 +94,24 @@ def test_too_little_memory_names_a_batch_to_try() -> None:
     )
     with pytest.raises(TrainingError, match=r"try --set batch\.classes=3$"), step_told(BatchSpec(classes=7)):
         raise MemoryError
+
+
+@pytest.mark.parametrize(
+    ("world", "classes", "accumulate", "advice"),
+    [
+        (4, 96, 1, "try --set batch.accumulate=2, which keeps the classes of a step, or --set batch.classes=48"),
+        (3, 9, 1, "try --set batch.classes=3"),
+        (8, 24, 3, "no fewer can be shared by its processes and passes: take a smaller variant or more memory"),
+        (1, 12, 4, "try --set batch.classes=8"),
+    ],
+)
+def test_the_batch_to_try_can_be_shared_by_the_processes(
+    monkeypatch: pytest.MonkeyPatch, world: int, classes: int, accumulate: int, advice: str
+) -> None:
+    monkeypatch.setattr(failures, "process_count", lambda: world)
+    with pytest.raises(TrainingError) as caught, step_told(BatchSpec(classes=classes, accumulate=accumulate)):
+        raise MemoryError
+    assert one_line(caught).endswith(advice)
 
 
 def test_other_errors_are_not_taken_for_it() -> None:

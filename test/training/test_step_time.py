@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from mift_ros.errors import TrainingError
 from training.loop.step_time import matrix_rate, step_flops, time_steps
+from training.loop.stepper import Stepper
 from training.recipes.schema import Recipe
 
 
@@ -22,6 +24,14 @@ def test_every_step_is_divided_into_waiting_forward_backward_and_update(textures
         assert sum(row.share(part) for part in row.parts) == pytest.approx(1.0)
         assert all(seconds > 0 for part in row.parts.values() for seconds in part)
         assert row.images_per_s == pytest.approx(row.images / row.seconds)
+
+
+def test_a_step_that_the_memory_does_not_hold_is_told(
+    textures: Path, tiny_recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Stepper, "step", lambda self, batch: torch.empty(2**55))
+    with pytest.raises(TrainingError, match=r"batch\.classes=8; try --set batch\.classes=4$"):
+        time_steps(tiny_recipe, textures, 3)
 
 
 def test_a_step_counts_forward_once_and_backward_twice(tiny_recipe: Recipe) -> None:

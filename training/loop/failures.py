@@ -11,6 +11,7 @@ from pathlib import Path
 from safetensors import SafetensorError
 
 from mift_ros.errors import TrainingError
+from training.loop.processes import process_count
 from training.recipes.schema import BatchSpec
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -19,8 +20,11 @@ OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 @contextmanager
-def step_told(batch: BatchSpec) -> Iterator[None]:
-    """Raise TrainingError where the memory does not hold a step, with a batch size to try, and where a worker died."""
+def step_told(batch: BatchSpec, more_passes: bool = True) -> Iterator[None]:
+    """Raise TrainingError where the memory does not hold a step, with a batch size to try, and where a worker died.
+
+    more_passes: whether dividing the step into more passes would help.
+    """
     try:
         yield
     except (MemoryError, RuntimeError) as error:
@@ -28,7 +32,9 @@ def step_told(batch: BatchSpec) -> Iterator[None]:
             raise TrainingError(worker_death()) from error
         if not _is_memory(error):
             raise
-        raise TrainingError(f"out of memory with batch.classes={batch.classes}; {_smaller(batch)}") from error
+        raise TrainingError(
+            f"out of memory with batch.classes={batch.classes}; {_smaller(batch, more_passes)}"
+        ) from error
 
 
 def is_worker_death(error: Exception) -> bool:
@@ -73,10 +79,13 @@ def _is_memory(error: Exception) -> bool:
     return isinstance(error, MemoryError) or any(words in str(error) for words in OUT_OF_MEMORY)
 
 
-def _smaller(batch: BatchSpec) -> str:
-    """Twice the passes where they divide the classes, and half the classes."""
-    half = f"--set batch.classes={max(batch.classes // 2, 2)}"
-    passes = 2 * batch.accumulate
-    if batch.classes % passes or passes > batch.classes // 2:
-        return f"try {half}"
-    return f"try --set batch.accumulate={passes}, which keeps the classes of a step, or {half}"
+def _smaller(batch: BatchSpec, more_passes: bool) -> str:
+    """Twice the passes where they divide the classes, and half the classes, both as the processes can share them."""
+    world, passes = process_count(), 2 * batch.accumulate
+    parts = world * batch.accumulate
+    fewer = max(batch.classes // 2 // parts * parts, parts, passes)  # of two classes a pass at least
+    if fewer >= batch.classes:
+        return "no fewer can be shared by its processes and passes: take a smaller variant or more memory"
+    if not more_passes or batch.classes % (world * passes) or passes > batch.classes // 2:
+        return f"try --set batch.classes={fewer}"
+    return f"try --set batch.accumulate={passes}, which keeps the classes of a step, or --set batch.classes={fewer}"

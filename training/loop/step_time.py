@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from training.data.batch import Share
+from training.loop.failures import step_told
 from training.loop.fetch import check_shared_memory, fetch
 from training.loop.memory import keep_freed_memory
 from training.loop.objective import CPU_CHUNK, Objective
@@ -72,19 +73,21 @@ def time_steps(recipe: Recipe, data: Path, steps: int) -> list[StepTimes]:
     """A plain float32 step, then the recipe's own in float32 and in bfloat16, each over the same `steps` batches.
 
     Plain: eager, the whole batch at once and prepared in the same process just before it, memory as the system has it.
-    One step of each goes untimed.
+    One step of each goes untimed. Raises TrainingError where the memory does not hold a step.
     """
     size = build_network(recipe.variant, recipe.method, recipe.network).config.input_size
     share = Share(passes=recipe.batch.accumulate)
     check_shared_memory(recipe, size, share)
     material = open_training_data(recipe, data, size, share)
     plain = replace(recipe, workers=0, precision="float32", batch=replace(recipe.batch, accumulate=1))
-    results = [
-        _time("plain float32", plain, material, steps, cpu_chunk=2 * plain.batch.classes * plain.batch.per_class)
-    ]
+    with step_told(plain.batch, more_passes=False):
+        results = [
+            _time("plain float32", plain, material, steps, cpu_chunk=2 * plain.batch.classes * plain.batch.per_class)
+        ]
     keep_freed_memory()
-    for precision in ("float32", "bfloat16"):
-        results.append(_time(f"{precision}", replace(recipe, precision=precision), material, steps))
+    with step_told(recipe.batch):
+        for precision in ("float32", "bfloat16"):
+            results.append(_time(precision, replace(recipe, precision=precision), material, steps))
     return results
 
 
