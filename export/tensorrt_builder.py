@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -74,14 +75,35 @@ def build_plan(
     monitor = _watch(config, progress) if row.progress else None
     cache = request.path.with_name(f"timing-{trt.__version__}.cache")
     measured = _timing_cache(config, cache)
-    plan = builder.build_serialized_network(network, config)
-    if monitor is not None and monitor.cancelled:
-        raise KeyboardInterrupt
+    plan = _built(builder, network, config, monitor)
     if plan is None:
         raise ExportError(_failure(request, log))
     if measured is not None:
         _keep(measured, cache)
     return bytes(plan)
+
+
+def _built(
+    builder: tensorrt.Builder,
+    network: tensorrt.INetworkDefinition,
+    config: tensorrt.IBuilderConfig,
+    monitor: Monitor | None,
+) -> tensorrt.IHostMemory | None:
+    """What the builder gives, from a thread of its own, so that this one is told of a Ctrl-C.
+
+    Python raises KeyboardInterrupt in its main thread alone. Were that the builder's, it would be raised inside a
+    callback, and TensorRT's bindings drop whatever a callback raises.
+    """
+    with ThreadPoolExecutor(1, "build") as pool:
+        try:
+            built = pool.submit(builder.build_serialized_network, network, config)
+            while not built.done():
+                wait([built], timeout=0.2)  # a signal may reach another thread, which wakes nobody here
+        except KeyboardInterrupt:
+            if monitor is not None:
+                monitor.cancelled = True
+            raise  # past the end of the pool, which waits for the build's
+        return built.result()
 
 
 def _hold_in_float32(network: tensorrt.INetworkDefinition) -> None:

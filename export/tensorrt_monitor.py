@@ -9,7 +9,7 @@ Progress = Callable[[str, int, int], None]
 
 
 class Monitor:
-    """Phases of a build and how far they are; Ctrl-C in any of them ends the build at its next step."""
+    """Phases of a build and how far they are; setting `cancelled` ends the build at its next step."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -33,7 +33,4 @@ class Monitor:
         self._tell(phase, self._steps.get(phase, 0))
 
     def _tell(self, phase: str, done: int) -> None:
-        try:
-            self._progress(phase, done, self._steps.get(phase, 0))
-        except KeyboardInterrupt:  # an exception cannot pass through the builder
-            self.cancelled = True
+        self._progress(phase, done, self._steps.get(phase, 0))
