@@ -39,7 +39,10 @@ class Lane:
         if context is None:
             raise ModelError(self._failure("making room for the engine"))
         self._context = context
-        self._require(context.set_optimization_profile_async(profile, stream.handle), "choosing its profile")
+        try:
+            context.set_optimization_profile_async(profile, stream.handle)
+        except RuntimeError as error:  # the one call here that raises instead of returning False
+            raise ModelError(self._failure("choosing its profile")) from error
         for name, address in addresses.items():
             self._require(context.set_tensor_address(name, address), f"binding {name}")
         stream.wait()

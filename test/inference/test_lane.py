@@ -25,14 +25,20 @@ def calls():
     return Calls()
 
 
-def lane_of(calls, graphs, log=None, runs=True):
+def lane_of(calls, graphs, log=None, runs=True, refuses_profile=False):
+    def profile(index, stream):
+        """As TensorRT's bindings: True, or RuntimeError."""
+        if refuses_profile:
+            raise RuntimeError("Error in set optimization profile async.")
+        return calls.note("profile")(index, stream)
+
     def capture(work):
         calls.append(("record",))
         work()
         return SimpleNamespace(launch=calls.note("launch"), close=calls.note("drop"))
 
     context = SimpleNamespace(
-        set_optimization_profile_async=calls.note("profile"),
+        set_optimization_profile_async=profile,
         set_tensor_address=calls.note("address"),
         set_input_shape=calls.note("shape"),
         execute_async_v3=calls.note("run", runs),
@@ -46,6 +52,15 @@ def lane_of(calls, graphs, log=None, runs=True):
 def test_a_lane_begins_with_its_profile_and_its_addresses(calls):
     lane_of(calls, graphs=False)
     assert calls == [("profile", 2, 7), ("address", "images", 10), ("address", "embedding", 20), ("wait",)]
+
+
+def test_a_profile_that_is_refused_says_what_tensorrt_said(calls):
+    log = MessageLog()
+    with pytest.raises(ModelError, match="TensorRT failed while choosing its profile: it does not say why"):
+        lane_of(calls, graphs=False, log=log, refuses_profile=True)
+    log.take(True, "Cuda failure: out of memory")
+    with pytest.raises(ModelError, match="out of GPU memory while choosing its profile"):
+        lane_of(calls, graphs=False, log=log, refuses_profile=True)
 
 
 def test_a_shape_is_set_when_it_changes(calls):
