@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from rich.table import Table
 
 from mift_ros.cache.build import DEFAULT_TILE_SIZE_M
-from mift_ros.errors import ExportError
+from mift_ros.errors import ExportError, ModelError
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -163,6 +163,7 @@ def tensorrt(
     """Build a TensorRT engine for this GPU, unless the store has it; says why it builds."""
     from export.tensorrt import build, why_build
     from export.tensorrt_builder import Request
+    from mift_ros.inference.engines import record_path
     from mift_ros.inference.load import model_path
     from mift_ros.inference.profiles import parse_batches
     from mift_ros.inference.tensorrt import open_engine_file, this_platform
@@ -177,7 +178,12 @@ def tensorrt(
     console.print(f"building for TensorRT {platform.tensorrt} on {platform.gpu}, some minutes: {reason}")
     with _progress() as bars:
         build(request, platform, _bars(bars))
-    open_engine_file(request.path).close()
+    try:
+        open_engine_file(request.path).close()
+    except ModelError as error:
+        for path in (record_path(request.path), request.path):  # or the next call finds it up to date
+            path.unlink(missing_ok=True)
+        raise ExportError(f"{error}; the engine is not kept") from error
     console.print(f"{request.path}: {request.path.stat().st_size / 1e6:.1f} MB, loaded and tried")
 
 

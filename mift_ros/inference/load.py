@@ -38,9 +38,9 @@ def load_embedder(spec: str, threads: int = 0) -> Embedder:
     level = logging.INFO
     try:
         engine = open_best_engine(path)
-        logger.info("%s runs on %s", path.name, engine.provider)
+        logger.log(logging.WARNING if engine.better else level, "%s runs on %s", path.name, describe(engine))
         return engine
-    except StaleEngineError as error:  # somebody built it and expects its speed
+    except StaleEngineError as error:  # somebody built one and expects its speed
         reason, level = str(error), logging.WARNING
     except ModelError as error:
         reason = str(error)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     import tensorrt
 
 FASTEST_FIRST = ("int8", "fp16", "fp32")
+TRIAL_REMEDY = "build it in another precision ('mift export tensorrt --precision')"
 
 
 class TensorrtEmbedder:
@@ -45,13 +46,15 @@ class TensorrtEmbedder:
         """
         require_tensorrt()
         self._record, self._log = record, MessageLog()
+        self.better: list[str] = []
+        """Why each engine that would be better is not in use, in words."""
         self._resources = ExitStack()
         weakref.finalize(self, self._resources.close)
         self._lock = threading.Lock()
         self._preprocess = Preprocessor(record.identity)
         try:
             self._allocate(self._deserialize(read_engine(path, record), path), path, graphs)
-            try_out(self.embed, record.identity, str(path))
+            try_out(self.embed, record.identity, str(path), TRIAL_REMEDY)
             try_batches(
                 self.embed, tuple(smallest for smallest, _ in ranges(record.key.batches)), self.identity, str(path)
             )
@@ -174,25 +177,33 @@ def open_best_engine(onnx: Path, folder: Path | None = None, graphs: bool = Fals
     """The engine in the store that was built from this very ONNX file, here; int8 before fp16 before fp32.
 
     Raises:
-        StaleEngineError: there are engines, and none may be loaded; the message says why each.
-        ModelError: there is no engine, or nothing to run it.
+        StaleEngineError: there are engines, and none can be used; the message says why each.
+        ModelError: there is no engine.
     """
     found = [path for name in FASTEST_FIRST if (path := engine_path(onnx, name, folder)).exists()]
     if not found and not _seems_installed():  # importing it takes a second, and brings nothing
         raise ModelError("TensorRT is not installed")
     if not found:
         raise ModelError(f"no TensorRT engine of it has been built; 'mift export tensorrt {onnx}' builds one")
-    platform = this_platform()
-    sha256, refused = sha256_of(onnx), []
+    try:
+        platform = this_platform()
+    except ModelError as error:
+        raise StaleEngineError(f"{found[0]}: not used: {error}") from error
+    sha256, remedy = sha256_of(onnx), ""
+    refused: list[str] = []  # text: the errors themselves would hold the engines' memory
     for path in found:
         try:
             require_not_failed(path)
             record = read_record(path)
             check_key(path, record, EngineKey.of(sha256, record.key.precision, record.key.batches, platform))
-            return TensorrtEmbedder(path, record, graphs)
-        except (StaleEngineError, FailedCheckError) as error:
+            embedder = TensorrtEmbedder(path, record, graphs)
+            embedder.better += refused
+            return embedder
+        except ModelError as error:
             refused.append(str(error))
-    raise StaleEngineError(f"{'; '.join(refused)}; 'mift export tensorrt {onnx}' builds it again")
+            if isinstance(error, (StaleEngineError, FailedCheckError)):
+                remedy = f"; 'mift export tensorrt {onnx}' builds it again"
+    raise StaleEngineError("; ".join(refused) + remedy)
 
 
 def open_engine_file(path: Path, graphs: bool = False) -> TensorrtEmbedder:

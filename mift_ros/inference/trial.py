@@ -17,8 +17,8 @@ MIN_COSINE = 0.9
 """Between batch sizes: rounding may swap two regions of noise, a few hundredths; spoilt results are near 0."""
 
 
-def try_out(embed: Embed, identity: ModelIdentity, where: str) -> None:
-    """Embed two noise images and look at what comes; `where` names the file.
+def try_out(embed: Embed, identity: ModelIdentity, where: str, remedy: str = "export the model again") -> None:
+    """Embed two noise images and look at what comes; `where` names the file, `remedy` what to do about such outputs.
 
     Raises:
         ModelError: it does not run, or what comes are not unit vectors of the identity's dimension.
@@ -33,7 +33,7 @@ def try_out(embed: Embed, identity: ModelIdentity, where: str) -> None:
         raise ModelError(f"{where}: the output is {list(embeddings.shape)}, its identity says [batch, {dim}]")
     norms = np.linalg.norm(embeddings, axis=1)
     if not np.allclose(norms, 1.0, atol=NORM_TOLERANCE):
-        raise ModelError(f"{where}: embeddings have norm {norms.max():.3g} instead of 1; export the model again")
+        raise ModelError(f"{where}: embeddings have norm {norms.max():.3g} instead of 1; {remedy}")
 
 
 def try_batches(embed: Embed, batches: tuple[int, ...], identity: ModelIdentity, where: str) -> None:

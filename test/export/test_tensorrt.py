@@ -416,3 +416,19 @@ def test_the_command_leaves_an_engine_that_is_up_to_date(tiny_model_path, tmp_pa
     result = CliRunner().invoke(app, ["tensorrt", str(tiny_model_path), "-o", str(tmp_path)])
     assert result.exit_code == 0, result.output
     assert "up to date for TensorRT 10.3.0 on Orin" in " ".join(result.output.split())
+
+
+def test_the_command_does_not_keep_an_engine_that_fails_its_trial(trt, tiny_model_path, tmp_path, monkeypatch):
+    trt("10.3.0")
+    monkeypatch.setattr("mift_ros.inference.tensorrt.this_platform", lambda: HERE)
+
+    def fails(path):
+        raise ModelError(f"{path}: embeddings have norm nan instead of 1")
+
+    monkeypatch.setattr("mift_ros.inference.tensorrt.open_engine_file", fails)
+    arguments = ["tensorrt", str(tiny_model_path), "--precision", "fp32", "-o", str(tmp_path)]
+    for _ in range(2):
+        result = CliRunner().invoke(app, arguments)
+        assert isinstance(result.exception, ExportError), result.output
+        assert "norm nan instead of 1; the engine is not kept" in str(result.exception)
+        assert not list(tmp_path.glob("*.engine*"))

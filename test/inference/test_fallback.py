@@ -103,7 +103,8 @@ def test_an_engine_without_a_gpu_falls_back(tiny, tiny_model_path, lines, tensor
         load_embedder(str(tiny_model_path), threads=1)
     finally:
         path.unlink()
-    assert "no NVIDIA GPU can be used" in lines()[0][1]
+    ((level, line),) = lines()
+    assert level == "WARNING" and "no NVIDIA GPU can be used" in line
 
 
 @pytest.mark.filterwarnings("ignore:Specified provider")

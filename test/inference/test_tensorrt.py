@@ -1,15 +1,16 @@
 """Every way in which an engine is not loaded; running one needs a GPU and is not tested here."""
 
 import sys
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 
 import pytest
 
 from mift_ros.errors import ModelError
 from mift_ros.inference.engine_key import EngineKey, StaleEngineError
 from mift_ros.inference.engines import engine_path, sha256_of, write_engine
-from mift_ros.inference.load import load_embedder
+from mift_ros.inference.load import describe, load_embedder
 from mift_ros.inference.tensorrt import open_best_engine, open_engine_file, require_tensorrt, this_platform
+from mift_ros.inference.trial import try_out
 
 
 @pytest.fixture
@@ -92,6 +93,31 @@ def test_every_engine_that_is_refused_is_named(store, onnx):
         open_best_engine(onnx, folder)
 
 
+def test_an_engine_that_fails_its_trial_hides_no_other(store, onnx, tensorrt, engine, context, monkeypatch):
+    engine.context, tensorrt.engine = context, engine
+
+    def trial(embed, identity, where, remedy=""):
+        if "fp16" in where:
+            try_out(embed, identity, where, remedy)  # the stand-in leaves zeros
+
+    monkeypatch.setattr("mift_ros.inference.tensorrt.try_out", trial)
+    monkeypatch.setattr("mift_ros.inference.tensorrt.try_batches", lambda *_: None)
+    store("fp16")
+    embedder = open_best_engine(onnx, store("fp32").parent)
+    assert describe(embedder).startswith("TensorRT 10.3.0 fp32 (")
+    assert "fp16.engine: embeddings have norm 0 instead of 1; build it in another precision" in embedder.better[0]
+
+
+def test_engines_that_find_no_memory_are_all_named_and_not_to_be_built_again(store, onnx, tensorrt):
+    tensorrt.says = ["Error Code 2: OutOfMemory (Requested size was 12582912 bytes.)"]
+    store("fp16")
+    with pytest.raises(
+        StaleEngineError, match=r"fp16\.engine: out of GPU memory .*fp32\.engine: out of GPU memory"
+    ) as told:
+        open_best_engine(onnx, store("fp32").parent)
+    assert "mift export tensorrt" not in str(told.value)
+
+
 def test_a_named_engine_of_another_machine_is_refused_and_not_replaced(store):
     path = store(compute_capability="8.9")
     with pytest.raises(
@@ -140,13 +166,9 @@ def test_a_gpu_without_room_for_a_context_is_told_and_all_is_given_back(store, t
     assert sorted(cuda.freed) == ["cudaFree"] * 2 + ["cudaFreeHost"] * 2 + ["cudaStreamDestroy"]
 
 
-def test_a_batch_that_tensorrt_refuses_is_told(store, tensorrt, engine):
-    engine.context = SimpleNamespace(
-        set_optimization_profile_async=lambda index, stream: True,
-        set_tensor_address=lambda name, address: True,
-        set_input_shape=lambda name, shape: False,
-    )
-    tensorrt.engine = engine
+def test_a_batch_that_tensorrt_refuses_is_told(store, tensorrt, engine, context):
+    context.set_input_shape = lambda name, shape: False
+    engine.context, tensorrt.engine = context, engine
     with pytest.raises(ModelError, match="does not run on 64x64 images: TensorRT failed while taking a batch of 2"):
         open_engine_file(store())
 
