@@ -14,13 +14,17 @@ from export.tensorrt_monitor import Progress
 from mift_ros.errors import ExportError
 from mift_ros.inference.embedder import PRECISIONS
 from mift_ros.inference.engine_key import EngineKey, Platform, StaleEngineError
-from mift_ros.inference.engines import check_key, read_engine, read_record, sha256_of, write_engine
+from mift_ros.inference.engines import check_key, is_stored, read_engine, read_record, sha256_of, write_engine
 from mift_ros.inference.tensorrt_versions import Rules, opset_for, rules, wants_half_graph
 
 
 def why_build(request: Request, platform: Platform) -> str | None:
-    """Why an engine has to be built; None when the one in the store is exactly what is asked for."""
-    if not request.path.exists():
+    """Why an engine has to be built; None when the one in the store is exactly what is asked for.
+
+    Raises:
+        StaleEngineError: the store cannot be looked into, so that nothing could be kept there either.
+    """
+    if not is_stored(request.path):
         return "there is none yet"
     try:
         record = read_record(request.path)

@@ -163,8 +163,11 @@ def _watch(config: tensorrt.IBuilderConfig, progress: Progress) -> Monitor:
 
 
 def _timing_cache(config: tensorrt.IBuilderConfig, path: Path) -> tensorrt.ITimingCache | None:
-    """What earlier builds measured; TensorRT itself refuses the cache of another GPU or version."""
-    kept = path.read_bytes() if path.is_file() else b""
+    """What earlier builds measured, if it can be read; TensorRT itself refuses the cache of another GPU or version."""
+    try:
+        kept = path.read_bytes()
+    except OSError:
+        kept = b""
     for content in (kept, b""):
         cache = config.create_timing_cache(content)
         if cache is not None and config.set_timing_cache(cache, False):

@@ -35,6 +35,21 @@ def engine_path(onnx: Path, precision: str, folder: Path | None = None) -> Path:
     return (folder or default_folder()) / f"{onnx.stem}.{precision}{SUFFIX}"
 
 
+def is_stored(path: Path) -> bool:
+    """Whether there is an engine, good or not.
+
+    Raises:
+        StaleEngineError: the store cannot be looked into.
+    """
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise StaleEngineError(f"{path}: cannot be read ({error.strerror})") from error
+    return True
+
+
 def read_record(path: Path) -> EngineRecord:
     """The record beside an engine.
 
@@ -42,13 +57,17 @@ def read_record(path: Path) -> EngineRecord:
         StaleEngineError: there is no engine, no record, or an unreadable one.
     """
     beside = record_path(path)
-    if not path.is_file():
-        raise StaleEngineError(f"{path}: no such engine")
-    if not beside.is_file():
-        raise StaleEngineError(f"{path}: no record {beside.name} beside it: copied without it, or half written")
-    if beside.stat().st_size > MAX_RECORD_BYTES:
-        raise StaleEngineError(f"{beside}: too large to be a record")
-    return EngineRecord.from_json(beside.read_text(errors="replace"), str(beside))
+    try:
+        if not path.is_file():
+            raise StaleEngineError(f"{path}: no such engine")
+        if not beside.is_file():
+            raise StaleEngineError(f"{path}: no record {beside.name} beside it: copied without it, or half written")
+        if beside.stat().st_size > MAX_RECORD_BYTES:
+            raise StaleEngineError(f"{beside}: too large to be a record")
+        text = beside.read_text(errors="replace")
+    except OSError as error:
+        raise StaleEngineError(f"{beside}: cannot be read ({error.strerror})") from error
+    return EngineRecord.from_json(text, str(beside))
 
 
 def check_key(path: Path, record: EngineRecord, wanted: EngineKey) -> None:

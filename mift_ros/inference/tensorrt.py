@@ -18,7 +18,7 @@ from mift_ros.errors import ModelError
 from mift_ros.inference.cuda import PinnedPair, Stream, current_device, load_cuda
 from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.inference.engine_key import EngineKey, EngineRecord, Platform, StaleEngineError
-from mift_ros.inference.engines import check_key, engine_path, read_engine, read_record, sha256_of
+from mift_ros.inference.engines import check_key, engine_path, is_stored, read_engine, read_record, sha256_of
 from mift_ros.inference.lane import Lane
 from mift_ros.inference.preprocess import Preprocessor
 from mift_ros.inference.profiles import profile_for, ranges
@@ -177,10 +177,10 @@ def open_best_engine(onnx: Path, folder: Path | None = None, graphs: bool = Fals
     """The engine in the store that was built from this very ONNX file, here; int8 before fp16 before fp32.
 
     Raises:
-        StaleEngineError: there are engines, and none can be used; the message says why each.
+        StaleEngineError: there are engines, and none can be used, or the store cannot be read; the message says why.
         ModelError: there is no engine.
     """
-    found = [path for name in FASTEST_FIRST if (path := engine_path(onnx, name, folder)).exists()]
+    found = [path for name in FASTEST_FIRST if is_stored(path := engine_path(onnx, name, folder))]
     if not found and not _seems_installed():  # importing it takes a second, and brings nothing
         raise ModelError("TensorRT is not installed")
     if not found:

@@ -254,6 +254,16 @@ def test_a_timing_cache_of_another_gpu_is_not_used(trt, request_for, tmp_path):
     assert module.config.caches == [(b"of another GPU", False), (b"", False)]
 
 
+def test_a_timing_cache_that_cannot_be_read_is_empty(trt, request_for, tmp_path):
+    module = trt("10.3.0")
+    (tmp_path / "timing-10.3.0.cache").symlink_to(
+        "/proc/self/mem"
+    )  # a file that opens, and whose first byte nobody can read
+    build_with(module, request_for(precision="fp32"))
+    assert module.config.caches == [(b"", False)]
+    assert (tmp_path / "timing-10.3.0.cache").read_bytes() == b"measured"
+
+
 def test_nothing_is_built_twice_and_the_reason_is_told(request_for, tiny_model_path, tiny):
     request = request_for(batches=(1, 36))
     key = EngineKey.of(sha256_of(tiny_model_path), "fp16", (1, 36), HERE)

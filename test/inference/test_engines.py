@@ -130,6 +130,13 @@ def test_a_damaged_record_is_refused(stored, key, write):
         load(stored, key)
 
 
+def test_a_record_that_cannot_be_read_is_stale(stored, key):
+    record_path(stored).unlink()
+    record_path(stored).symlink_to("/proc/self/mem")  # a file that opens, and whose first byte nobody can read
+    with pytest.raises(StaleEngineError, match=r"nano\.fp16\.engine\.json: cannot be read \(Input/output error\)"):
+        load(stored, key)
+
+
 def test_a_record_that_is_too_large_is_not_read(stored, key):
     record_path(stored).write_bytes(b" " * (1 << 17))
     with pytest.raises(StaleEngineError, match="too large to be a record"):

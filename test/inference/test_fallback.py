@@ -94,6 +94,13 @@ def test_a_stale_engine_is_a_warning_and_never_loaded(tiny, tiny_model_path, lin
     assert embedder.provider == CPU
 
 
+def test_a_store_that_cannot_be_looked_into_falls_back_with_a_warning(tiny_model_path, lines, monkeypatch):
+    monkeypatch.setenv("MIFT_ENGINES", "/" + "x" * 300)
+    assert load_embedder(str(tiny_model_path), threads=1).provider == CPU
+    ((level, line),) = lines()
+    assert level == "WARNING" and "tiny.int8.engine: cannot be read (File name too long)" in line
+
+
 def test_an_engine_without_a_gpu_falls_back(tiny, tiny_model_path, lines, tensorrt, cuda):
     key = EngineKey.of(sha256_of(tiny_model_path), "fp16", (1,), this_platform())
     path = engine_path(tiny_model_path, "fp16")
