@@ -42,9 +42,10 @@ class OnnxEmbedder:
         threads = threads or processors()  # ONNX Runtime's own choice is all cores of the host, whatever is allowed
         self.better: list[str] = why_not(available)
         """Why each provider that would be better is not in use, in words."""
-        for provider in in_order(available):
+        order = in_order(available)
+        for place, provider in enumerate(order):
             try:
-                self._open(path, provider, threads)
+                self._open(path, provider, order[place + 1 :], threads)
                 return
             except ModelError as error:
                 if provider == CPU:
@@ -61,6 +62,7 @@ class OnnxEmbedder:
 
         Raises:
             ImageError: the images are not uint8 [B, H, W, 3].
+            ModelError: the runtime failed, as a GPU does that has no memory left.
         """
         self._preprocess.check(images)
         if len(images) == 1 or self._side_by_side is None:
@@ -74,13 +76,15 @@ class OnnxEmbedder:
             self._side_by_side.close()
         del self._session, self._side_by_side
 
-    def _open(self, path: Path, provider: str, threads: int) -> None:
+    def _open(self, path: Path, provider: str, others: list[str], threads: int) -> None:
         session = _session(path, [CPU], threads)  # it tells the names and sizes that the others want to know
         self._identity = _identity(session, path)
         self._most, options = options_of(provider, path, session.get_inputs()[0].name, self._identity.input_size)
         if provider == TENSORRT:
             logger.warning("%s: ONNX Runtime builds a TensorRT engine now; the first time takes minutes", path)
-        self._session: Any = session if provider == CPU else _session(path, [(provider, options), CPU], threads)
+        if provider != CPU:
+            session = _session(path, [(provider, options), *others], threads)
+        self._session: Any = session
         self.provider: str = self._session.get_providers()[0]
         """The execution provider in use, e.g. CUDAExecutionProvider."""
         if self.provider != provider:
@@ -127,7 +131,10 @@ def read_identity(path: Path) -> ModelIdentity:
 
 
 def _run(session: onnxruntime.InferenceSession, tensor: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    (embeddings,) = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: tensor})
+    try:
+        (embeddings,) = session.run([session.get_outputs()[0].name], {session.get_inputs()[0].name: tensor})
+    except Exception as error:  # ONNX Runtime's errors share no base class but Exception
+        raise ModelError(f"ONNX Runtime failed: {first_line(error)}") from error
     return np.asarray(embeddings, np.float32)
 
 
@@ -148,9 +155,11 @@ def _session(path: Path, providers: list[Any], threads: int) -> onnxruntime.Infe
     options = runtime.SessionOptions()
     options.intra_op_num_threads = threads
     options.log_severity_level = 3
-    try:
-        return runtime.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # ONNX Runtime's errors share no base class but Exception
+    try:  # its own fallback would print, go on without the GPU, in flight too, and leave unsaid why
+        return runtime.InferenceSession(str(path), options, providers=providers, enable_fallback=0)
+    except Exception as error:
+        if providers != [CPU]:
+            raise ModelError(first_line(error)) from error
         raise ModelError(f"{path}: not a complete ONNX model ({first_line(error)})") from error
 
 

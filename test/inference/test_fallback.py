@@ -124,6 +124,57 @@ def test_a_provider_whose_libraries_do_not_load_is_told_and_the_next_is_used(tin
     assert "ONNX Runtime's CUDA provider failed: its libraries do not load" in lines()[0][1]
 
 
+@pytest.fixture
+def gpu(monkeypatch):
+    """ONNX Runtime as if built for a GPU, which has no memory left; gives the providers that it was asked for."""
+    asked = []
+
+    class Session(onnxruntime.InferenceSession):
+        def _create_inference_session(self, providers, *others):
+            asked.append([name if isinstance(name, str) else name[0] for name in providers])
+            if asked[-1] != [CPU]:
+                self._fallback_providers = [CPU]  # what the real one does before it fails
+                raise RuntimeError("CUDA failure 2: out of memory ; GPU=0")
+            super()._create_inference_session(providers, *others)
+
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [TENSORRT, CUDA, CPU])
+    monkeypatch.setattr(onnxruntime, "InferenceSession", Session)
+    return asked
+
+
+def test_a_provider_that_fails_is_told_with_its_reason(tiny_model_path, lines, gpu, capfd):
+    embedder = load_embedder(str(tiny_model_path), threads=1)
+    assert embedder.provider == CPU
+    for name in ("TensorRT", "CUDA"):
+        assert f"ONNX Runtime's {name} provider failed: CUDA failure 2: out of memory" in lines()[0][1]
+    assert "not a complete ONNX model" not in lines()[0][1]
+    assert "Falling back" not in capfd.readouterr().out
+
+
+def test_what_tensorrt_does_not_take_is_left_to_cuda(tiny_model_path, gpu):
+    load_embedder(str(tiny_model_path), threads=1)
+    assert [providers for providers in gpu if providers != [CPU]] == [[TENSORRT, CUDA, CPU], [CUDA, CPU]]
+
+
+def test_a_gpu_that_fails_in_flight_is_not_replaced_unsaid(tiny_model_path, noise_images):
+    embedder = load_embedder(str(tiny_model_path), threads=1)
+    state = onnxruntime.capi.onnxruntime_pybind11_state
+
+    class Failing:
+        def __init__(self, session):
+            self._session = session
+
+        def __getattr__(self, name):
+            return getattr(self._session, name)
+
+        def run(self, *_):
+            raise state.EPFail("CUDA failure 700: an illegal memory access was encountered")
+
+    embedder._session._sess = Failing(embedder._session._sess)
+    with pytest.raises(ModelError, match="ONNX Runtime failed: CUDA failure 700"):
+        embedder.embed(noise_images)
+
+
 def test_batches_beyond_the_largest_are_embedded_in_parts(tiny_model_path, noise_images, monkeypatch):
     expected = load_embedder(str(tiny_model_path)).embed(noise_images)
     monkeypatch.setattr("mift_ros.inference.onnx.options_of", lambda *_: (3, {}))
