@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from mift_ros.inference.tensorrt import open_engine_file
 from mift_ros.inference.verdict import CheckReport, report_path
 
 BATCH = 6
+"""Images handed at a time to what has no batches that it was built for."""
 CHECKPOINT_SUFFIX = ".safetensors"
 
 Progress = Callable[[int, int], None]
@@ -52,14 +54,23 @@ def require_same_weights(model: tuple[Path, Embedder], reference: tuple[Path, Em
 
 
 def embed(embedder: Embedder, pairs: Pairs, progress: Progress = lambda done, total: None) -> Embedded:
-    """Embeddings of both sides of the pairs."""
+    """Embeddings of both sides of the pairs; of an engine from each of its profiles, in turns."""
     images = np.concatenate([pairs.tiles, pairs.looks])
     rows = np.empty((len(images), embedder.identity.embedding_dim), np.float32)
-    for start in range(0, len(images), BATCH):
+    sizes, start = part_sizes(getattr(embedder, "batches", (BATCH,)), len(images)), 0
+    while start < len(images):
         progress(start, len(images))
-        rows[start : start + BATCH] = embedder.embed(images[start : start + BATCH])
+        end = min(start + next(sizes), len(images))
+        rows[start:end] = embedder.embed(images[start:end])
+        start = end
     progress(len(images), len(images))
     return Embedded(rows[: len(pairs.tiles)], rows[len(pairs.tiles) :])
+
+
+def part_sizes(batches: Sequence[int], count: int) -> Iterator[int]:
+    """Sizes of the parts of `count` images, over and over: each batch, as often as gives each as many of the images."""
+    share = min(batches[-1], max(1, count // len(batches)))
+    return cycle([min(size, share) for size in batches for _ in range(max(1, share // size))])
 
 
 def check(

@@ -72,6 +72,11 @@ class TensorrtEmbedder:
         """What runs, e.g. 'TensorRT 10.3.0 fp16'."""
         return f"TensorRT {self._record.key.tensorrt} {self._record.key.precision}"
 
+    @property
+    def batches(self) -> tuple[int, ...]:
+        """Largest batch of each profile."""
+        return self._record.key.batches
+
     def embed(self, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
         """Embed RGB images [B, H, W, 3] uint8; returns [B, embedding_dim] float32, each row of norm 1.
 
@@ -81,7 +86,7 @@ class TensorrtEmbedder:
         """
         tensor = self._preprocess(images)
         embeddings = np.empty((len(tensor), self.identity.embedding_dim), np.float32)
-        largest = self._record.key.batches[-1]
+        largest = self.batches[-1]
         with self._lock:
             for start in range(0, len(tensor), largest):
                 part = tensor[start : start + largest]
@@ -107,7 +112,7 @@ class TensorrtEmbedder:
         return engine
 
     def _allocate(self, engine: tensorrt.ICudaEngine, path: Path, graphs: bool) -> None:
-        identity, batches = self.identity, self._record.key.batches
+        identity, batches = self.identity, self.batches
         image = (3, identity.input_size, identity.input_size)
         source, target = _ports(engine, self._record, path)
         cuda = load_cuda()
@@ -131,7 +136,7 @@ class TensorrtEmbedder:
         batch = len(tensor)
         self._images.host[:batch] = tensor
         self._stream.upload(self._images, tensor.nbytes)
-        self._lanes[profile_for(self._record.key.batches, batch)].enqueue(batch)
+        self._lanes[profile_for(self.batches, batch)].enqueue(batch)
         self._stream.download(self._embeddings, 4 * batch * self.identity.embedding_dim)
         self._stream.wait()
         return self._embeddings.host[:batch]
