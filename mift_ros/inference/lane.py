@@ -35,7 +35,7 @@ class Lane:
         self._graphs = graphs
         self._graph: Graph | None = None
         self._batch = 0
-        context = engine.create_execution_context()
+        context = _new_context(engine)
         if context is None:
             raise ModelError(self._failure("making room for the engine"))
         self._context = context
@@ -90,3 +90,12 @@ class Lane:
                 "('mift export tensorrt --batch')"
             )
         return f"TensorRT failed while {doing}: {self._log.last}"
+
+
+def _new_context(engine: tensorrt.ICudaEngine) -> tensorrt.IExecutionContext | None:
+    """A context that takes memory for its own profile alone; before TensorRT 10 for the largest of them all."""
+    import tensorrt as trt
+
+    if not hasattr(trt, "ExecutionContextAllocationStrategy"):
+        return engine.create_execution_context()
+    return engine.create_execution_context(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)

@@ -22,6 +22,7 @@ class Engine:
     context = None
 
     def __init__(self):
+        self.strategies = []
         self.shapes = {"images": (-1, 3, 64, 64), "embedding": (-1, 192)}
         self.types = {"images": "float", "embedding": "float"}
 
@@ -41,7 +42,8 @@ class Engine:
         low, high = [(1, 1), (2, 4)][index]
         return [(low, 3, 64, 64), (high, 3, 64, 64), (high, 3, 64, 64)]
 
-    def create_execution_context(self):
+    def create_execution_context(self, *strategy):
+        self.strategies += strategy
         return self.context
 
 
@@ -51,6 +53,7 @@ class TensorrtStandIn(ModuleType):
     ILogger, Builder = Logger, object
     TensorIOMode = SimpleNamespace(INPUT="in", OUTPUT="out")
     DataType = SimpleNamespace(FLOAT="float")
+    ExecutionContextAllocationStrategy = SimpleNamespace(ON_PROFILE_CHANGE="on profile change")
 
     def __init__(self, version):
         super().__init__("tensorrt")

@@ -20,6 +20,11 @@ class Calls(list):
         return call
 
 
+@pytest.fixture(autouse=True)
+def any_tensorrt(tensorrt):
+    """The stand-in, in the place of a TensorRT that may be installed."""
+
+
 @pytest.fixture
 def calls():
     return Calls()
@@ -44,7 +49,7 @@ def lane_of(calls, graphs, log=None, runs=True, refuses_profile=False):
         execute_async_v3=calls.note("run", runs),
     )
     stream = SimpleNamespace(handle=7, wait=calls.note("wait"), capture=capture)
-    engine = SimpleNamespace(create_execution_context=lambda: context)
+    engine = SimpleNamespace(create_execution_context=lambda *_: context)
     lane = Lane(engine, 2, {"images": 10, "embedding": 20}, "images", (3, 64, 64), stream, log or MessageLog(), graphs)
     return lane
 

@@ -173,6 +173,19 @@ def test_a_batch_that_tensorrt_refuses_is_told(store, tensorrt, engine, context)
         open_engine_file(store())
 
 
+@pytest.mark.parametrize(("version", "strategies"), [("8.6.1", []), ("10.3.0", ["on profile change"] * 2)])
+def test_each_context_takes_memory_for_its_own_profile(
+    store, tensorrt, engine, context, monkeypatch, version, strategies
+):
+    """8.6 has no such choice: each takes as much as the largest profile needs."""
+    if version == "8.6.1":
+        monkeypatch.delattr(type(tensorrt), "ExecutionContextAllocationStrategy")
+    tensorrt.__version__, tensorrt.engine, engine.context = version, engine, context
+    with pytest.raises(ModelError, match="norm 0"):
+        open_engine_file(store())
+    assert engine.strategies == strategies
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
