@@ -3,7 +3,7 @@
 # Not run yet on a machine with a GPU: docs/install.md says what has been measured.
 FROM ros:jazzy-ros-base
 
-# cuda-python must not be newer than the driver's CUDA, which nvidia-smi shows; TensorRT 10.9 is built for CUDA 12.
+# cuda-python must not be newer than the driver's CUDA, which nvidia-smi shows; TensorRT and ONNX Runtime are of CUDA 12.
 ARG CUDA=12.8
 ARG TENSORRT=10.9
 
@@ -25,7 +25,7 @@ COPY training /src/training
 COPY export /src/export
 RUN python3 -m venv --system-site-packages /opt/mift \
  && /opt/mift/bin/pip install --no-cache-dir -c /src/constraints/apt-ros.txt \
-    "/src[gpu,eval]" "cuda-python~=${CUDA}.0" "tensorrt~=${TENSORRT}.0"
+    "/src[gpu,eval]" "cuda-python~=${CUDA}.0" "tensorrt-cu12~=${TENSORRT}.0"
 
 # The entry point of the base image adds ROS's own prefix to this one.
 ENV PATH=/opt/mift/bin:$PATH AMENT_PREFIX_PATH=/opt/mift MIFT_ENGINES=/data/engines

@@ -40,7 +40,9 @@ def load_cuda() -> Any:
             return importlib.import_module(name)
         except ImportError:
             continue
-    raise ModelError("cuda-python is not installed; install the one of your CUDA, e.g. pip install 'cuda-python~=12.6'")
+    raise ModelError(
+        "cuda-python is not installed; install the one of your CUDA, e.g. pip install 'cuda-python~=12.6.0'"
+    )
 
 
 def current_device(cuda: Any) -> Device:

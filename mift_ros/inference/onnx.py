@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,6 +45,8 @@ class OnnxEmbedder:
         self.better: list[str] = why_not(available)
         """Why each provider that would be better is not in use, in words."""
         order = in_order(available)
+        if order != [CPU]:
+            _preload(_runtime())
         for place, provider in enumerate(order):
             try:
                 self._open(path, provider, order[place + 1 :], threads)
@@ -148,6 +152,13 @@ def _runtime() -> Any:
     except ImportError as error:
         raise ModelError("no ONNX Runtime; install 'mift_ros[cpu]' or, with an NVIDIA GPU, 'mift_ros[gpu]'") from error
     return onnxruntime
+
+
+def _preload(runtime: Any) -> None:
+    """Load the CUDA and cuDNN that pip installed, which ONNX Runtime does not find by itself; from 1.21 on."""
+    if hasattr(runtime, "preload_dlls"):
+        with redirect_stdout(sys.stderr):  # it prints what it does not find
+            runtime.preload_dlls()
 
 
 def _session(path: Path, providers: list[Any], threads: int) -> onnxruntime.InferenceSession:

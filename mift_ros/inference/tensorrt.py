@@ -148,7 +148,7 @@ def require_tensorrt() -> str:
     Raises:
         ModelError: none is installed, its libraries do not load, or it is of an unsupported version.
     """
-    install = "on a Jetson it comes with JetPack (apt install python3-libnvinfer), elsewhere: pip install tensorrt"
+    install = "on a Jetson it comes with JetPack (apt install python3-libnvinfer), elsewhere: pip install tensorrt-cu12"
     try:
         module = importlib.import_module("tensorrt")
     except ImportError as error:

@@ -156,6 +156,14 @@ def test_what_tensorrt_does_not_take_is_left_to_cuda(tiny_model_path, gpu):
     assert [providers for providers in gpu if providers != [CPU]] == [[TENSORRT, CUDA, CPU], [CUDA, CPU]]
 
 
+@pytest.mark.parametrize("available", [[CPU], [CUDA, CPU]])
+def test_pip_s_cuda_is_loaded_before_a_gpu_is_asked_for(tiny_model_path, gpu, monkeypatch, capsys, available):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: available)
+    monkeypatch.setattr(onnxruntime, "preload_dlls", lambda: print("libcudnn.so.9 is", len(gpu)), raising=False)
+    load_embedder(str(tiny_model_path), threads=1)
+    assert capsys.readouterr() == ("", "libcudnn.so.9 is 0\n" if CUDA in available else "")
+
+
 def test_a_gpu_that_fails_in_flight_is_not_replaced_unsaid(tiny_model_path, noise_images):
     embedder = load_embedder(str(tiny_model_path), threads=1)
     state = onnxruntime.capi.onnxruntime_pybind11_state
