@@ -2,7 +2,8 @@
 
 Strongly typed TensorRT computes each layer in the type that the graph states, so the graph states it. Sums, norms,
 softmax and the ranking of regions stay in float32 (they overflow at 65504 or lose the order of near ties); layers that
-only move numbers take the type of what they move. Inputs and outputs stay float32: no caller changes.
+only move numbers take the type of what they move. Inputs and outputs stay float32: no caller changes. With the rules
+here engine_key.RECIPE changes.
 """
 
 from __future__ import annotations

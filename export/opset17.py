@@ -1,6 +1,7 @@
 """Opset 18 to 17, which is where TensorRT 8.6 ends; onnx's own converter has no way down for Pad.
 
-TensorRT 8.6 reads a ReduceMean of opset 18 without complaint and without its axes, which then are all axes.
+TensorRT 8.6 reads a ReduceMean of opset 18 without complaint and without its axes, which then are all axes. With what
+is done here engine_key.RECIPE changes.
 """
 
 from __future__ import annotations

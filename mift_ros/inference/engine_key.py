@@ -11,6 +11,9 @@ from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.inference.profiles import parse_batches
 
 FORMAT = 1
+RECIPE = 1
+"""How the graph and the builder are prepared: to be raised with every change of to_half, to_opset_17, FLOAT32_LAYERS or
+the flags, so that engines of before are built again."""
 
 
 class StaleEngineError(ModelError):
@@ -36,6 +39,7 @@ class EngineKey:
     tensorrt: str
     gpu: str
     compute_capability: str
+    recipe: int = RECIPE
 
     @classmethod
     def of(cls, onnx_sha256: str, precision: str, batches: tuple[int, ...], platform: Platform) -> EngineKey:
@@ -54,6 +58,7 @@ class EngineKey:
                 self.compute_capability, wanted.compute_capability,
                 f"compute capability {self.compute_capability}", wanted.compute_capability,
             ),
+            (self.recipe, wanted.recipe, f"recipe {self.recipe}", str(wanted.recipe)),
         ]  # fmt: skip
         return [text + (f", not {now}" if now else "") for built, asked, text, now in told if built != asked]
 
@@ -82,7 +87,8 @@ class EngineRecord:
             raw: dict[str, Any] = json.loads(text)
             if raw.pop("format") != FORMAT:
                 raise ValueError("another format")
-            key = EngineKey(**{**raw["key"], "batches": parse_batches(_list(raw["key"]["batches"]))})
+            batches, recipe = parse_batches(_list(raw["key"]["batches"])), int(raw["key"]["recipe"])
+            key = EngineKey(**{**raw["key"], "batches": batches, "recipe": recipe})
             identity = ModelIdentity.from_json(json.dumps(raw["identity"]), where)
             return cls(key, identity, str(raw["engine_sha256"]), int(raw["engine_bytes"]))
         except (ValueError, TypeError, KeyError, AttributeError, ModelError) as error:

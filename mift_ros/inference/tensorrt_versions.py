@@ -50,7 +50,8 @@ WEAK_FLAGS = {
 """Builder flags of weakly typed versions, by precision; strongly typed ones refuse (10) or lack (11) them."""
 
 FLOAT32_LAYERS = ("NORMALIZATION", "SOFTMAX", "REDUCE", "UNARY")
-"""Kinds of layer (LayerType) held in float32 where FP16 is a flag; UNARY takes the root of a sum of squares."""
+"""Kinds of layer (LayerType) held in float32 where FP16 is a flag; UNARY takes the root of a sum of squares.
+With them, or WEAK_FLAGS, engine_key.RECIPE changes."""
 
 
 def parse_version(text: str) -> Version:

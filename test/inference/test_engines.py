@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from mift_ros.errors import ModelError
-from mift_ros.inference.engine_key import EngineKey, EngineRecord, Platform, StaleEngineError
+from mift_ros.inference.engine_key import RECIPE, EngineKey, EngineRecord, Platform, StaleEngineError
 from mift_ros.inference.engines import (
     FOLDER_VARIABLE,
     check_key,
@@ -64,6 +64,7 @@ def test_what_was_stored_comes_back_for_the_same_key(stored, key, tiny):
         ({"tensorrt": "10.13.0"}, r"TensorRT 10\.3\.0, not 10\.13\.0"),
         ({"gpu": "Orin, 8 multiprocessors"}, "the GPU Orin, 16 multiprocessors, not Orin, 8 multiprocessors"),
         ({"compute_capability": "8.9"}, r"compute capability 8\.7, not 8\.9"),
+        ({"recipe": RECIPE + 1}, f"recipe {RECIPE}, not {RECIPE + 1}"),
     ],
 )
 def test_an_engine_for_another_key_is_stale_and_says_what_differs(stored, key, change, told):
@@ -120,9 +121,13 @@ def damage(field, value):
         lambda raw: json.dumps({**raw, "key": {**raw["key"], "batches": []}}),
         lambda raw: json.dumps({**raw, "key": {**raw["key"], "batches": [36, 1]}}),
         lambda raw: json.dumps({**raw, "key": {**raw["key"], "cuda": "12.6"}}),
+        lambda raw: json.dumps({**raw, "key": {name: raw["key"][name] for name in raw["key"] if name != "recipe"}}),
     ],
-    ids=["empty", "cut", "list", "format", "key", "identity", "size", "no batches", "unsorted batches", "future field"],
-)
+    ids=[
+        "empty", "cut", "list", "format", "key", "identity", "size", "no batches", "unsorted batches", "future field",
+        "no recipe",
+    ],
+)  # fmt: skip
 def test_a_damaged_record_is_refused(stored, key, write):
     beside = record_path(stored)
     beside.write_text(write(json.loads(beside.read_text())))
