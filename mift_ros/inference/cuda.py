@@ -112,8 +112,12 @@ class Stream:
         checked(self.cuda, self.cuda.cudaStreamBeginCapture(self._stream, mode))
         try:
             work()
-        finally:
-            (graph,) = checked(self.cuda, self.cuda.cudaStreamEndCapture(self._stream))
+        except BaseException:  # what work says is the reason; that the recording is spoilt follows from it
+            status, *graphs = self.cuda.cudaStreamEndCapture(self._stream)
+            if int(status) == 0:
+                self.cuda.cudaGraphDestroy(*graphs)
+            raise
+        (graph,) = checked(self.cuda, self.cuda.cudaStreamEndCapture(self._stream))
         return Graph(self.cuda, graph, self._stream)
 
     def close(self) -> None:
@@ -126,8 +130,10 @@ class Graph:
 
     def __init__(self, cuda: Any, graph: Any, stream: Any) -> None:
         self._cuda, self._stream = cuda, stream
-        (self._ready,) = checked(cuda, cuda.cudaGraphInstantiate(graph, 0))
-        checked(cuda, cuda.cudaGraphDestroy(graph))
+        try:
+            (self._ready,) = checked(cuda, cuda.cudaGraphInstantiate(graph, 0))
+        finally:
+            cuda.cudaGraphDestroy(graph)
 
     def launch(self) -> None:
         """Do the work, in the stream's order."""

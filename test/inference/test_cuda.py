@@ -76,14 +76,30 @@ def test_a_copy_that_fails_is_one_error(cuda):
             copy(pair, 24)
 
 
-def test_a_recording_that_fails_ends_the_recording(cuda):
-    ended = []
+@pytest.fixture
+def stream(cuda):
+    """A stream that can record."""
     cuda.cudaStreamCaptureMode = type("Mode", (), {"cudaStreamCaptureModeThreadLocal": 1})
-    cuda.cudaStreamEndCapture = lambda stream: ended.append(stream) or (0, 9)
+    return Stream(cuda)
+
+
+@pytest.mark.parametrize(("ended", "destroyed"), [((0, 9), [9]), ((901, None), [])], ids=["sound", "spoilt"])
+def test_a_recording_that_fails_ends_with_its_reason_and_leaves_no_graph(cuda, stream, ended, destroyed):
+    ends, gone = [], []
+    cuda.cudaStreamEndCapture = lambda handle: ends.append(handle) or ended
+    cuda.cudaGraphDestroy = lambda graph: gone.append(graph) or (0,)
 
     def work():
         raise ModelError("TensorRT failed")
 
     with pytest.raises(ModelError, match="TensorRT failed"):
-        Stream(cuda).capture(work)
-    assert ended == [5]
+        stream.capture(work)
+    assert (ends, gone) == ([5], destroyed)
+
+
+def test_a_graph_that_cannot_be_made_ready_is_given_back(cuda, stream):
+    cuda.cudaStreamEndCapture = lambda handle: (0, 9)
+    cuda.fails["cudaGraphInstantiate"] = 2
+    with pytest.raises(ModelError, match="out of GPU memory"):
+        stream.capture(lambda: None)
+    assert cuda.freed == ["cudaGraphDestroy"]
