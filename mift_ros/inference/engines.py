@@ -7,6 +7,7 @@ JSON or one that does not fit.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -100,7 +101,7 @@ def read_engine(path: Path, record: EngineRecord) -> bytes:
 
 
 def write_engine(path: Path, engine: bytes, key: EngineKey, identity: ModelIdentity) -> EngineRecord:
-    """Store an engine and its record.
+    """Store an engine and its record; who writes the same engine meanwhile waits, so that they stay a pair.
 
     Raises:
         ModelError: the folder cannot be written to, or the disk is full.
@@ -108,8 +109,10 @@ def write_engine(path: Path, engine: bytes, key: EngineKey, identity: ModelIdent
     record = EngineRecord(key, identity, hashlib.sha256(engine).hexdigest(), len(engine))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, engine)
-        write_file(record_path(path), record.to_json().encode())
+        with path.with_suffix(".lock").open("w") as lock:  # stays: removed, it would lock nobody out
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            write_file(path, engine)
+            write_file(record_path(path), record.to_json().encode())
     except OSError as error:
         raise ModelError(f"{path}: the engine cannot be written ({error.strerror})") from error
     return record

@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import threading
 from dataclasses import replace
 
 import pytest
 
 from mift_ros.errors import ModelError
+from mift_ros.files import write_file
 from mift_ros.inference.engine_key import RECIPE, EngineKey, EngineRecord, Platform, StaleEngineError
 from mift_ros.inference.engines import (
     FOLDER_VARIABLE,
@@ -52,7 +54,8 @@ def test_the_key_says_model_precision_batches_tensorrt_and_gpu(key):
 def test_what_was_stored_comes_back_for_the_same_key(stored, key, tiny):
     assert load(stored, key) == ENGINE
     assert read_record(stored).identity == tiny.identity()
-    assert sorted(path.name for path in stored.parent.iterdir()) == ["nano.fp16.engine", "nano.fp16.engine.json"]
+    names = sorted(path.name for path in stored.parent.iterdir())
+    assert names == ["nano.fp16.engine", "nano.fp16.engine.json", "nano.fp16.lock"]
 
 
 @pytest.mark.parametrize(
@@ -163,6 +166,26 @@ def test_a_second_build_takes_the_place_of_the_first(stored, key, tiny):
     newer = replace(key, tensorrt="10.13.0")
     write_engine(stored, b"newer", newer, tiny.identity())
     assert load(stored, newer) == b"newer"
+
+
+def test_two_builds_of_one_engine_leave_a_pair(stored, key, tiny, monkeypatch):
+    """The first is between engine and record when the second comes."""
+    newer, done = replace(key, batches=(1, 4)), []
+    second = threading.Thread(
+        target=lambda: done.append(write_engine(stored, b"the second's engine", newer, tiny.identity()))
+    )
+
+    def slowly(path, content):
+        write_file(path, content)
+        if content == b"the first's engine":
+            second.start()
+            second.join(0.3)
+            assert not done
+
+    monkeypatch.setattr("mift_ros.inference.engines.write_file", slowly)
+    write_engine(stored, b"the first's engine", key, tiny.identity())
+    second.join()
+    assert load(stored, newer) == b"the second's engine"
 
 
 def test_a_store_that_cannot_be_written_to_is_one_error_and_leaves_nothing(tmp_path, key, tiny):
