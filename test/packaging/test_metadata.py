@@ -49,6 +49,15 @@ def test_flying_needs_neither_torch_nor_ros(setup_cfg):
     assert not [name for name in needed if name.startswith("ros") or name in ("torch", "onnx", "onnxruntime")]
 
 
+def test_install_md_asks_pip_for_the_minima_that_apt_falls_short_of(setup_cfg):
+    """Ubuntu 22.04 has pyproj 3.3, rasterio 1.2, rich 11.2 and typer 0.4; colcon asks for no version."""
+    needed = setup_cfg["options"]["install_requires"].replace(" ", "").splitlines()
+    (line,) = re.findall("^pip install 'numpy<2'.*$", (REPOSITORY / "docs/install.md").read_text(), re.MULTILINE)
+    asked = [word for word in re.findall("'([^']+)'", line) if ">=" in word]
+    assert {re.split(">=", word)[0] for word in asked} == {"pyproj", "rasterio", "rich", "typer"}
+    assert set(asked) <= set(needed)
+
+
 def test_every_ros_wheel_is_pinned_and_limited_to_where_it_exists(setup_cfg):
     lines = [line for line in setup_cfg["options.extras_require"]["ros"].splitlines() if line]
     pins = dict(line.split("==") for line in (REPOSITORY / "constraints/ros-jazzy.txt").read_text().splitlines()[1:])
