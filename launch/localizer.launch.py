@@ -7,13 +7,15 @@ from typing import NamedTuple
 
 from ament_index_python.packages import get_package_share_directory
 from launch import LaunchContext, LaunchDescription
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode
 from launch_ros.parameter_descriptions import ParameterValue
 
 SHARE = Path(get_package_share_directory("mift_ros"))
+PROFILE_VARIABLES = ("FASTRTPS_DEFAULT_PROFILES_FILE", "FASTDDS_DEFAULT_PROFILES_FILE")
+"""What Fast DDS reads a profile from; Humble's and Jazzy's know the first name."""
 
 
 class Argument(NamedTuple):
@@ -31,8 +33,8 @@ PARAMETERS = (
     Argument("height_message", "", "Type of height_agl_topic: range, or float64 (metres above ground)."),
     Argument("map_frame", "", "frame_id of ~/pose."),
     Argument("base_frame", "", "frame_id of ~/fix."),
-    Argument("autostart", "true", "Configure and activate at start; false leaves both to a lifecycle manager."),
-    Argument("use_sim_time", "false", "Take the time from /clock."),
+    Argument("autostart", "true", "Configure and activate at start, whatever params_file says; false: a manager does."),
+    Argument("use_sim_time", "", "true: take the time from /clock."),
 )
 """Arguments that are parameters of the node; where they are empty, params_file decides."""
 
@@ -51,22 +53,17 @@ PROCESS = (
     Argument("node_name", "localizer", "Name of the node; its topics are below it."),
     Argument("namespace", "", "Namespace of the node."),
     Argument("log_level", "info", "debug, info, warn, error or fatal."),
-    Argument("transport_profile", "true", "Use the shipped Fast DDS profile, without which large images are lost."),
+    Argument("transport_profile", "true", "Use the shipped Fast DDS profile, unless the environment names another."),
 )
 
 
 def generate_launch_description() -> LaunchDescription:
-    """Arguments, transport and the node."""
-    profile = SetEnvironmentVariable(
-        "FASTRTPS_DEFAULT_PROFILES_FILE",
-        str(SHARE / "config" / "fastdds.xml"),
-        condition=IfCondition(LaunchConfiguration("transport_profile")),
-    )
+    """Arguments and the node."""
     arguments = [
         DeclareLaunchArgument(argument.name, default_value=argument.default, description=argument.text)
         for argument in (*PARAMETERS, *TOPICS, *PROCESS)
     ]
-    return LaunchDescription([*arguments, profile, OpaqueFunction(function=_node)])
+    return LaunchDescription([*arguments, OpaqueFunction(function=_node)])
 
 
 def _node(context: LaunchContext) -> list[LifecycleNode]:
@@ -80,10 +77,24 @@ def _node(context: LaunchContext) -> list[LifecycleNode]:
         parameters=[LaunchConfiguration("params_file"), {name: _typed(text) for name, text in given.items() if text}],
         remappings=_remappings(),
         arguments=["--ros-args", "--log-level", LaunchConfiguration("log_level")],
+        additional_env=_profile(context),
         output="screen",
         emulate_tty=True,
     )
     return [node]
+
+
+def _profile(context: LaunchContext) -> dict[str, str]:
+    """The environment that names the shipped profile: of this node only, and not over a profile that is named already.
+
+    With ROS_LOCALHOST_ONLY=1 it is empty: on Humble the profile's UDP would still use every interface.
+    """
+    environment = context.environment
+    named = any(environment.get(variable) for variable in PROFILE_VARIABLES)
+    wanted = IfCondition(LaunchConfiguration("transport_profile")).evaluate(context)
+    if not wanted or named or environment.get("ROS_LOCALHOST_ONLY") == "1":
+        return {}
+    return {PROFILE_VARIABLES[0]: str(SHARE / "config" / "fastdds.xml")}
 
 
 def _typed(text: str) -> ParameterValue | bool:
