@@ -52,7 +52,8 @@ class FlightWriter:
         try:
             shutil.rmtree(self._work, ignore_errors=True)
             self._work.mkdir(parents=True)
-            self._writer = Writer(self._work / self._path.name, version=9, storage_plugin=self._storage)
+            # version 9 lists QoS profiles, which Humble's rosbag2 cannot read: there they are one text
+            self._writer = Writer(self._work / self._path.name, version=8, storage_plugin=self._storage)
             self._writer.open()
         except OSError as error:
             raise BagError(f"{self._path} cannot be written: {error}") from error

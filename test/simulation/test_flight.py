@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import yaml
 
 from mift_ros.errors import BagError, SimulationError
 from mift_ros.evaluation.bag import Bag
@@ -55,6 +56,18 @@ def test_same_seed_same_images_in_either_storage(town, bag, tmp_path):
     for first, second in zip(read_flight(bag), read_flight(tmp_path / "again"), strict=True):
         assert np.array_equal(first.frame.image, second.frame.image)
         assert first.telemetry == second.telemetry
+
+
+@pytest.mark.parametrize("storage", Storage)
+def test_the_metadata_is_as_humble_reads_it(town, tmp_path, storage):
+    """Humble's rosbag2 takes the QoS profiles of a topic as one text; a list is an error to it."""
+    path = tmp_path / "bag"
+    simulate(town.map, path, FlightPlan(**SMALL, storage=storage), town.look, town.heights)
+    about = yaml.safe_load((path / "metadata.yaml").read_text())["rosbag2_bagfile_information"]
+    topics = [topic["topic_metadata"] for topic in about["topics_with_message_count"]]
+    assert (about["version"], len(topics)) == (8, 6)
+    assert all(isinstance(topic["offered_qos_profiles"], str) for topic in topics)
+    assert len(list(read_flight(path))) == 11
 
 
 def test_any_map_alone_with_heading_unknown_and_jpeg(town, tmp_path):
