@@ -53,7 +53,8 @@ def replay_command(
 ) -> None:
     """Metres, availability, false fixes and latency of a recorded flight, with a report."""
     node, config = _configure(params, settings or [], heading)
-    flight = Flight(Bag(bag, _topics(topic or [])), config.max_telemetry_age_s, node.body_from_camera())
+    opened = Bag(bag, _topics(topic or []))
+    flight = Flight(opened, config.max_telemetry_age_s, node.body_from_camera(), node.image_is_rectified)
     if ros:
         records = _over_ros(flight, RosReplay(flight.bag, cache, model, {**_changed(node), **_changed(config)}, rate))
     else:

@@ -14,20 +14,26 @@ COEFFICIENTS = {"plumb_bob": (0, 4, 5), "rational_polynomial": (0, 8, 12, 14), "
 """Numbers of distortion coefficients that OpenCV takes, per model."""
 
 
-def camera_from_info(msg: Any, body_from_camera: npt.ArrayLike = NADIR_MOUNT) -> CameraModel:
+def camera_from_info(
+    msg: Any, body_from_camera: npt.ArrayLike = NADIR_MOUNT, image_is_rectified: bool = False
+) -> CameraModel:
     """Intrinsics of the image as published: K is of the full sensor, so region of interest and binning are applied.
 
-    `body_from_camera` [3, 3] rotates optical axes into body FLU axes.
+    `body_from_camera` [3, 3] rotates optical axes into body FLU axes. The same message accompanies raw and rectified
+    image and cannot tell them apart: K and D are of the raw one, P is of the rectified one, which has no distortion.
 
     Raises:
-        GeometryError: uncalibrated (K is zero), or a distortion that OpenCV cannot apply.
+        GeometryError: uncalibrated (K, or P, is zero), or a distortion that OpenCV cannot apply.
     """
-    fx, skew, cx, _, fy, cy, _, _, _ = (float(value) for value in msg.k)
+    name, row, matrix = ("P", 4, msg.p) if image_is_rectified else ("K", 3, msg.k)
+    (fx, skew, cx), (_, fy, cy) = ((float(value) for value in matrix[at : at + 3]) for at in (0, row))
     if fx == 0.0 or fy == 0.0:
-        raise GeometryError("camera_info has K = 0: the camera is not calibrated; calibrate it or give its intrinsics")
+        raise GeometryError(
+            f"camera_info has {name} = 0: the camera is not calibrated; calibrate it or give its intrinsics"
+        )
     if skew != 0.0:
         raise GeometryError(f"camera_info has a skew of {skew} pixels, which no camera model here describes")
-    model, distortion = _distortion(msg)
+    model, distortion = ("plumb_bob", ()) if image_is_rectified else _distortion(msg)
     left, width, across = _axis(msg.roi.x_offset, msg.roi.width or msg.width, msg.binning_x)
     top, height, down = _axis(msg.roi.y_offset, msg.roi.height or msg.height, msg.binning_y)
     return CameraModel(

@@ -46,14 +46,22 @@ class Flight:
     `notes` holds, by topic, how many telemetry messages were left out while reading and why the last one was.
     """
 
-    def __init__(self, bag: Bag, max_age_s: float = 0.2, body_from_camera: npt.ArrayLike = NADIR_MOUNT) -> None:
+    def __init__(
+        self,
+        bag: Bag,
+        max_age_s: float = 0.2,
+        body_from_camera: npt.ArrayLike = NADIR_MOUNT,
+        image_is_rectified: bool = False,
+    ) -> None:
         self.bag = bag
         self.notes: dict[str, tuple[int, str]] = {}
         self._telemetry = TelemetryBuffer(max_age_s)
         self._truth = TruthBuffer()
         info = next(message for _, _, message in bag.messages(["camera_info"]))
-        self._mount = body_from_camera
-        self._camera = camera_from_info(info, self._mount)
+        self._camera_of = partial(
+            camera_from_info, body_from_camera=body_from_camera, image_is_rectified=image_is_rectified
+        )
+        self._camera = self._camera_of(info)
 
     def samples(self) -> Iterator[FlightSample]:
         """Every exposure in the order of arrival; telemetry is what had arrived before the image, as in flight.
@@ -102,7 +110,7 @@ class Flight:
         if role == "truth":
             self._truth.push(msg)
         elif role == "camera_info":
-            self._camera = camera_from_info(msg, self._mount)
+            self._camera = self._camera_of(msg)
         else:
             feed = FEEDS.get(role) or (feed_range if hasattr(msg, "range") else partial(_float_height, log_ns))
             try:

@@ -22,6 +22,7 @@ class NodeConfig(Parameters):
     threads: int = number(0, 0, 256, "", "Threads of the model on the CPU; 0: all that the process may use.")
     autostart: bool = flag(False, "Configure and activate at start, without a lifecycle manager.")
     image_transport: str = name("raw", "Subscribe to `image` or to `image/compressed`.", ("raw", "compressed"))
+    image_is_rectified: bool = flag(False, "The image is image_rect: P of camera_info holds for it, not K and D.")
     height_message: str = name(
         "range", "Type of `height_agl`: sensor_msgs/Range or std_msgs/Float64.", ("range", "float64")
     )

@@ -94,7 +94,7 @@ class Inputs:
     def _take_camera_info(self, msg: Any) -> None:
         self._health.seen("camera_info", time.monotonic())
         try:
-            self._camera = camera_from_info(msg, self._config.body_from_camera())
+            self._camera = camera_from_info(msg, self._config.body_from_camera(), self._config.image_is_rectified)
         except GeometryError as error:
             self._complain("camera_info", str(error))
 

@@ -20,6 +20,7 @@ def info(**changes: Any) -> SimpleNamespace:
         "height": 480,
         "k": [500.0, 0, 319.5, 0, 510.0, 239.5, 0, 0, 1],
         "d": [],
+        "p": [0.0] * 12,
         "distortion_model": "plumb_bob",
         "binning_x": 0,
         "binning_y": 0,
@@ -45,6 +46,29 @@ def test_region_of_interest_moves_the_principal_point() -> None:
     roi = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300, do_rectify=False)
     camera = camera_from_info(info(roi=roi))
     assert (camera.width, camera.height, camera.cx, camera.cy) == (400, 300, 219.5, 199.5)
+
+
+def test_a_rectified_image_is_of_p_and_has_no_distortion() -> None:
+    """Numbers as a wide lens gives them: P is as far from K as the border that rectification cuts off."""
+    p = [400.0, 0, 330.5, -48.0, 0, 405.0, 230.5, 0, 0, 0, 1, 0]
+    msg = info(k=[500.0, 0, 319.5, 0, 510.0, 239.5, 0, 0, 1], p=p, d=[-0.3, 0.1, 0.0, 0.0, 0.0])
+    raw, rectified = camera_from_info(msg), camera_from_info(msg, image_is_rectified=True)
+    assert (raw.fx, raw.distortion) == (500.0, (-0.3, 0.1, 0.0, 0.0, 0.0))
+    assert (rectified.fx, rectified.fy, rectified.cx, rectified.cy) == (400.0, 405.0, 330.5, 230.5)
+    assert rectified.distortion == ()
+
+
+def test_a_rectified_image_may_be_binned_and_cut() -> None:
+    roi = SimpleNamespace(x_offset=100, y_offset=40, width=400, height=300, do_rectify=True)
+    p = [400.0, 0, 330.5, 0, 0, 405.0, 230.5, 0, 0, 0, 1, 0]
+    camera = camera_from_info(info(p=p, roi=roi, binning_x=2, binning_y=2), image_is_rectified=True)
+    assert (camera.width, camera.height, camera.fx, camera.fy) == (200, 150, 200.0, 202.5)
+    assert (camera.cx, camera.cy) == (115.0, 95.0)
+
+
+def test_a_rectified_image_needs_p() -> None:
+    with pytest.raises(GeometryError, match="P = 0"):
+        camera_from_info(info(), image_is_rectified=True)
 
 
 def test_mount_is_the_callers() -> None:

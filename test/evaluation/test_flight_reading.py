@@ -57,6 +57,14 @@ def test_pixels_come_back(bag):
     assert sample.truth is None and math.isnan(sample.telemetry.height_agl_m)
 
 
+def test_a_rectified_recording_is_looked_at_with_p(bag):
+    info, image = bag.make.camera_info(bag.at(0), CAMERA), bag.make.image(bag.at(0), PIXELS)
+    info.d[0], info.p[0] = -0.3, 5.0
+    flight = Flight(Bag(bag.write((0, "/i", image), (1, "/c", info))), image_is_rectified=True)
+    (sample,) = flight.samples()
+    assert sample.frame.camera == replace(CAMERA, fx=5.0)
+
+
 def test_telemetry_is_what_had_arrived_before_the_image(bag):
     height = [(ms, "/h", bag.make.height(bag.at(ms), 10.0 + ms)) for ms in (0, 100, 200)]
     info = (0, "/c", bag.make.camera_info(bag.at(0), CAMERA))
