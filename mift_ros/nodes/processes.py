@@ -16,15 +16,18 @@ STOP_WITHIN_S = 10.0
 
 
 class RosProcess:
-    """`python -m MODULE ARGS...` in DDS domain `domain_id`; its stderr goes to `log`. A context manager."""
+    """`python -m MODULE ARGS...` in DDS domain `domain_id`. A context manager.
 
-    def __init__(self, module: str, arguments: Sequence[str], domain_id: int, log: Path) -> None:
+    What it says goes to `log`, but for its standard output where `read`: then `output` must be read to its end.
+    """
+
+    def __init__(self, module: str, arguments: Sequence[str], domain_id: int, log: Path, read: bool = False) -> None:
         self._log = log
         with log.open("wb") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-u", "-m", module, *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
+                stdout=subprocess.PIPE if read else errors,
                 stderr=errors,
                 env=environment(domain_id),
                 text=True,
@@ -46,7 +49,7 @@ class RosProcess:
 
     @property
     def output(self) -> IO[str]:
-        """Its standard output."""
+        """Its standard output, of a process that was started with `read`."""
         assert self._process.stdout is not None
         return self._process.stdout
 

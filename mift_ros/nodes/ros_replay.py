@@ -58,12 +58,12 @@ def replay_over_ros(replay: RosReplay, on_record: OnRecord = lambda record: None
     records: list[FrameRecord] = []
     with tempfile.TemporaryDirectory(prefix="mift_ros_") as folder, ExitStack() as stack:
 
-        def start(name: str, *arguments: str) -> RosProcess:
+        def start(name: str, *arguments: str, read: bool = False) -> RosProcess:
             log = Path(folder, f"{name}.log")
-            return stack.enter_context(RosProcess(f"mift_ros.nodes.{name}", arguments, domain_id, log))
+            return stack.enter_context(RosProcess(f"mift_ros.nodes.{name}", arguments, domain_id, log, read))
 
         node = start("localizer", "--ros-args", *_remaps(topics), *_settings(replay, topics, Path(folder)))
-        lines = _lines_of(start("recorder", "--node", NODE))
+        lines = _lines_of(start("recorder", "--node", NODE, read=True))
         _wait_until_ready(lines, node)
         names = [f"--topic={topic}" for topic in topics]
         player = start("player", str(replay.bag.path), f"--rate={replay.rate}", *names)

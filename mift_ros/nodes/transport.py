@@ -19,9 +19,12 @@ def profile_path() -> Path:
 
 
 def environment(domain_id: int) -> dict[str, str]:
-    """This process's environment with the profile, an own DDS domain and discovery that shared memory can serve."""
+    """This process's environment with the profile, an own DDS domain and discovery that shared memory can serve.
+
+    Without ROS's settings of the console: what a child says is looked through for `[ERROR]`, as it comes.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if not name.startswith("RCUTILS_")},
         VARIABLE: str(profile_path()),
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "SYSTEM_DEFAULT",
         "ROS_DOMAIN_ID": str(domain_id),

@@ -23,7 +23,7 @@ def complaint(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
     def of(*words):
-        with RosProcess("talker", words, 1, tmp_path / "log.txt") as process:
+        with RosProcess("talker", words, 1, tmp_path / "log.txt", read=True) as process:
             assert process.output.readline() == "said\n"
             until = time.monotonic() + 30
             while "stay" not in words and process.running() and time.monotonic() < until:
@@ -36,6 +36,14 @@ def complaint(tmp_path, monkeypatch):
 def test_a_backend_that_gave_way_to_another_is_no_failure_of_a_node_that_runs(complaint):
     assert complaint(INFO, "stay") == ""
     assert complaint(ERROR, "stay") == ERROR
+
+
+def test_what_nobody_reads_is_in_the_log(tmp_path, monkeypatch):
+    (tmp_path / "talker.py").write_text(TALKER.replace('"said"', '"said" * 50_000'))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    with RosProcess("talker", [INFO], 1, tmp_path / "log.txt") as process:
+        assert process.wait() == 0  # a pipe that nobody reads would be full
+    assert "saidsaid" in (tmp_path / "log.txt").read_text()
 
 
 def test_of_a_process_that_ended_whatever_sounds_like_a_reason_is_one(complaint):

@@ -45,7 +45,9 @@ def test_the_node_finds_what_the_library_finds(bag, town, ros):
             assert over_dds[record.stamp_ns].fix.lat_deg == pytest.approx(record.fix.lat_deg, abs=2e-5)
 
 
-def test_a_node_that_cannot_be_configured_is_told_at_once(bag, town, ros):
+def test_a_node_that_cannot_be_configured_is_told_at_once(bag, town, ros, monkeypatch):
+    monkeypatch.setenv("RCUTILS_LOGGING_USE_STDOUT", "1")  # however this shell has its logs
+    monkeypatch.setenv("RCUTILS_CONSOLE_OUTPUT_FORMAT", "{severity} {message}")
     with pytest.raises(ConfigError, match="unknown parameter 'yaw_bin'; did you mean 'yaw_bins'"):
         replay_over_ros(RosReplay(bag, town.cache, str(town.model), {"yaw_bin": 3}))
 
