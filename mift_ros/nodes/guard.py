@@ -35,16 +35,21 @@ def guard_transitions(node: LifecycleNode) -> None:
 
 
 def reported(transition: Transition[Node]) -> Transition[Node]:
-    """Log why a transition fails: MiftError as one line and FAILURE, anything else with its trace and ERROR."""
+    """Log why a transition fails: MiftError as one line and FAILURE, anything else with its trace and ERROR.
+
+    The line stays in the node's `trouble`, for its diagnostics.
+    """
 
     @functools.wraps(transition)
     def wrapper(self: Node, state: LifecycleState) -> TransitionCallbackReturn:
         try:
             return transition(self, state)
         except MiftError as error:
+            self.trouble = str(error)
             self.get_logger().error(f"{transition.__name__} failed: {error}")
             return TransitionCallbackReturn.FAILURE
-        except Exception:  # rclpy would swallow it unlogged
+        except Exception as error:  # rclpy would swallow it unlogged
+            self.trouble = f"{type(error).__name__}: {error}".splitlines()[0]
             self.get_logger().error(f"{transition.__name__} failed\n{traceback.format_exc()}")
             return TransitionCallbackReturn.ERROR
 

@@ -10,7 +10,6 @@ from typing import Any
 from nav_msgs.msg import Odometry
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image, Imu, NavSatFix, Range
 from std_msgs.msg import Float64
 
@@ -22,6 +21,7 @@ from mift_ros.localization.telemetry import TelemetryBuffer
 from mift_ros.localization.types import Telemetry
 from mift_ros.nodes.config import NodeConfig
 from mift_ros.nodes.health import Health
+from mift_ros.nodes.qos import qos_overrides
 
 COMPLAIN_EVERY_S = 5.0
 DEPTHS = {"image": 1, "image/compressed": 1, "camera_info": 1, "imu": 50, "height_agl": 10, "odometry": 20, "prior": 1}
@@ -31,7 +31,11 @@ Feed = Callable[[TelemetryBuffer, Any], "str | None"]
 
 
 class Inputs:
-    """Listens while it exists; `close` ends it. Callbacks run on the executor, `at` on the worker."""
+    """Listens while it exists; `close` ends it. Callbacks run on the executor, `at` on the worker.
+
+    Raises:
+        ConfigError: a QoS override is refused; then nothing listens.
+    """
 
     def __init__(
         self, node: LifecycleNode, config: NodeConfig, max_age_s: float, health: Health, on_image: Callable[[Any], None]
@@ -41,7 +45,12 @@ class Inputs:
         self._lock = threading.Lock()
         self._camera: CameraModel | None = None
         self.image_topic = "image/compressed" if config.image_transport == "compressed" else "image"
-        self._subscriptions = self._subscribe()
+        self._subscriptions: list[Any] = []
+        try:
+            self._subscribe()
+        except BaseException:
+            self.close()
+            raise
 
     def at(self, stamp_ns: int) -> Telemetry:
         """What was known at the exposure."""
@@ -64,10 +73,10 @@ class Inputs:
 
     def close(self) -> None:
         """Stop listening."""
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+        while self._subscriptions:
+            self._node.destroy_subscription(self._subscriptions.pop())
 
-    def _subscribe(self) -> list[Any]:
+    def _subscribe(self) -> None:
         image = CompressedImage if self._config.image_transport == "compressed" else Image
         height = (Range, feeds.feed_range) if self._config.height_message == "range" else (Float64, self._feed_float)
         telemetry: dict[str, tuple[Any, Feed]] = {
@@ -76,16 +85,16 @@ class Inputs:
             "odometry": (Odometry, feeds.feed_odometry),
             "prior": (NavSatFix, feeds.feed_prior),
         }
-        return [
-            self._listen(image, self.image_topic, self._take_image),
-            self._listen(CameraInfo, "camera_info", self._take_camera_info),
-            *(self._listen(kind, name, self._feeder(name, feed)) for name, (kind, feed) in telemetry.items()),
-        ]
+        self._listen(image, self.image_topic, self._take_image)
+        self._listen(CameraInfo, "camera_info", self._take_camera_info)
+        for name, (kind, feed) in telemetry.items():
+            self._listen(kind, name, self._feeder(name, feed))
 
-    def _listen(self, kind: Any, name: str, callback: Callable[[Any], None]) -> Any:
+    def _listen(self, kind: Any, name: str, callback: Callable[[Any], None]) -> None:
         qos = QoSProfile(depth=DEPTHS[name], reliability=ReliabilityPolicy.BEST_EFFORT)
-        options = QoSOverridingOptions.with_default_policies()
-        return self._node.create_subscription(kind, name, callback, qos, qos_overriding_options=options)
+        with qos_overrides(self._node, name) as overrides:
+            made = self._node.create_subscription(kind, name, callback, qos, qos_overriding_options=overrides)
+        self._subscriptions.append(made)
 
     def _take_image(self, msg: Any) -> None:
         self._health.seen("image", time.monotonic())

@@ -15,7 +15,7 @@ from std_srvs.srv import SetBool, Trigger
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.conversion.outputs import ERROR, WARN, Status
-from mift_ros.errors import ConfigError, MiftError
+from mift_ros.errors import ConfigError
 from mift_ros.inference.embedder import Embedder
 from mift_ros.inference.load import describe, load_embedder, release
 from mift_ros.localization.config import LocalizerConfig
@@ -50,7 +50,8 @@ class LocalizerNode(LifecycleNode):
         self._declared = NodeParameters(self)
         self._loaded: Loaded | None = None
         self._flight: Flight | None = None
-        self._trouble = ""
+        self.trouble = ""
+        """Why the last transition failed; empty after one that did not."""
         self._diagnostics = self.create_publisher(DiagnosticArray, "/diagnostics", 1)
         self._steady = Clock(clock_type=ClockType.STEADY_TIME)  # reports go on when simulated time stands still
         self.create_timer(REPORT_EVERY_S, self._report, clock=self._steady)
@@ -62,12 +63,8 @@ class LocalizerNode(LifecycleNode):
     @reported
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Read parameters, load and verify model and cache."""
-        try:
-            self._loaded = self._load(*self._declared.read())
-        except MiftError as error:
-            self._trouble = f": {error}"
-            raise
-        self._trouble = ""
+        self._loaded = self._load(*self._declared.read())
+        self.trouble = ""
         self._declared.locked = True
         self.get_logger().info(", ".join(f"{name} {value}" for name, value in self._loaded.identity.items()))
         return super().on_configure(state)
@@ -78,6 +75,7 @@ class LocalizerNode(LifecycleNode):
         done = super().on_activate(state)
         if self._loaded is not None:
             self._flight = Flight(self, self._loaded.config, self._loaded.localizer, self._loaded.outputs)
+        self.trouble = ""
         return done
 
     @reported
@@ -90,6 +88,7 @@ class LocalizerNode(LifecycleNode):
     def on_cleanup(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Release model and cache."""
         self._release()
+        self.trouble = ""
         return super().on_cleanup(state)
 
     @reported
@@ -150,10 +149,11 @@ class LocalizerNode(LifecycleNode):
 
     def _status(self) -> Status:
         """In every state: whoever waits for fixes is told why there are none."""
+        level, why = (ERROR, f": {self.trouble}") if self.trouble else (WARN, "")
         if self._loaded is None:
-            return Status(ERROR if self._trouble else WARN, f"not configured{self._trouble}", {})
+            return Status(level, f"not configured{why}", {})
         if self._flight is None:
-            return Status(WARN, "not active", self._loaded.identity)
+            return Status(level, f"not active{why}", self._loaded.identity)
         status = self._flight.health.report(time.monotonic(), self._flight.inputs.publishers(), remedy())
         status.values.update(self._loaded.identity, enabled=str(self._flight.enabled))
         return status

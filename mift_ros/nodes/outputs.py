@@ -11,7 +11,6 @@ from geographic_msgs.msg import GeoPoseWithCovarianceStamped
 from geometry_msgs.msg import PoseWithCovarianceStamped, Quaternion
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
-from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import Image, NavSatFix
 from std_msgs.msg import Header
 
@@ -19,6 +18,7 @@ from mift_ros.conversion.outputs import STATUS_FIX, Status, pose_covariance, pos
 from mift_ros.conversion.stamp import ns_to_stamp
 from mift_ros.localization.types import Fix, Result
 from mift_ros.nodes.config import NodeConfig
+from mift_ros.nodes.qos import qos_overrides
 
 DEPTH = 10
 GEO_FRAME = "wgs84"
@@ -26,15 +26,24 @@ GEO_FRAME = "wgs84"
 
 
 class Outputs:
-    """Lifecycle publishers: silent unless the node is active."""
+    """Lifecycle publishers: silent unless the node is active.
+
+    Raises:
+        ConfigError: a QoS override is refused; then nothing is left open.
+    """
 
     def __init__(self, node: LifecycleNode, config: NodeConfig, hardware_id: str) -> None:
         self._node, self._config, self._hardware_id = node, config, hardware_id
-        self._geopose = self._publisher(GeoPoseWithCovarianceStamped, "~/geopose")
-        self._fix = self._publisher(NavSatFix, "~/fix")
-        self._pose = self._publisher(PoseWithCovarianceStamped, "~/pose")
-        self._status = self._publisher(DiagnosticArray, "~/status")
-        self._match = self._publisher(Image, "~/match")
+        self._publishers: list[Any] = []
+        try:
+            self._geopose = self._publisher(GeoPoseWithCovarianceStamped, "~/geopose")
+            self._fix = self._publisher(NavSatFix, "~/fix")
+            self._pose = self._publisher(PoseWithCovarianceStamped, "~/pose")
+            self._status = self._publisher(DiagnosticArray, "~/status")
+            self._match = self._publisher(Image, "~/match")
+        except BaseException:
+            self.close()
+            raise
 
     def publish(self, result: Result) -> None:
         """The verdict on one frame, stamped with its exposure; positions only if it is a fix."""
@@ -58,14 +67,15 @@ class Outputs:
 
     def close(self) -> None:
         """Destroy the publishers."""
-        for publisher in (self._geopose, self._fix, self._pose, self._status, self._match):
-            self._node.destroy_lifecycle_publisher(publisher)
+        while self._publishers:
+            self._node.destroy_lifecycle_publisher(self._publishers.pop())
 
     def _publisher(self, kind: Any, topic: str) -> Any:
-        options = QoSOverridingOptions.with_default_policies()
-        return self._node.create_lifecycle_publisher(
-            kind, topic, QoSProfile(depth=DEPTH), qos_overriding_options=options
-        )
+        qos = QoSProfile(depth=DEPTH)
+        with qos_overrides(self._node, topic) as overrides:
+            made = self._node.create_lifecycle_publisher(kind, topic, qos, qos_overriding_options=overrides)
+        self._publishers.append(made)
+        return made
 
     def _geopose_of(self, fix: Fix) -> GeoPoseWithCovarianceStamped:
         msg = GeoPoseWithCovarianceStamped(header=_header(fix.stamp_ns, GEO_FRAME))

@@ -191,6 +191,35 @@ def test_diagnostics_keep_saying_why_the_configuration_failed(launch, bench):
     assert told(bench, "not configured: no.cache: no such map cache; build one with 'mift map build'") == ERROR
 
 
+@pytest.mark.parametrize(
+    ("override", "value", "says"),
+    [
+        ("/prior.subscription.reliability", "besteffort", "Unexpected QoS override for policy `reliability`"),
+        ("/imu.subscription.depth", -1, "qos_overrides./imu: "),
+        ("/imu.subscription.depth", "deep", "qos_overrides./imu: "),
+    ],
+)
+def test_a_bad_qos_override_is_one_line_and_nothing_listens(launch, bench, override, value, says):
+    node = launch(**{f"qos_overrides.{override}": value})
+    assert bench.change(CONFIGURE)
+    assert not bench.change(ACTIVATE)
+    assert bench.state() == "inactive"
+    (line,) = [line for line in node.log.read_text().splitlines() if "[ERROR]" in line]
+    assert says in line
+    assert "Traceback" not in node.log.read_text()
+    assert told(bench, f"not active: {line.partition('on_activate failed: ')[2]}") == ERROR
+    bench.spin_until(lambda: not bench.inputs["image"].get_subscription_count(), "the subscriptions to go")
+
+
+def test_a_bad_qos_override_of_an_output_fails_the_configuration(launch, bench):
+    node = launch(**{f"qos_overrides./{bench.name}/match.publisher.history": "everything"})
+    assert not bench.change(CONFIGURE)
+    (line,) = [line for line in node.log.read_text().splitlines() if "[ERROR]" in line]
+    assert f"qos_overrides./{bench.name}/match: Unexpected QoS override" in line
+    assert told(bench, f"not configured: {line.partition('on_configure failed: ')[2]}") == ERROR
+    assert not bench.node.count_publishers(f"/{bench.name}/geopose")
+
+
 def test_the_cache_of_another_model_is_refused(launch, bench, tiny, tmp_path):
     other = tiny.write(tmp_path / "other.onnx", tiny.identity(name="other", weights_sha256="0" * 64))
     node = launch(model=str(other))
