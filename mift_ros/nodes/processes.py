@@ -68,6 +68,6 @@ class RosProcess:
     def complaint(self) -> str:
         """The last line of its log that tells of a failure, or empty; while it runs, only what it calls an error."""
         lines = self._log.read_text(errors="replace").splitlines()
-        words = ("[ERROR]", "[FATAL]") if self.running() else ("[ERROR]", "[FATAL]", "failed", "Error")
+        words = ("[ERROR]", "[FATAL]") if self.running() else ("[ERROR]", "[FATAL]", "failed", "Error", "mift_ros:")
         failures = [line for line in lines if any(word in line for word in words)]
         return failures[-1] if failures else ""

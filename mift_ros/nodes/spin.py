@@ -8,7 +8,9 @@ import threading
 import traceback
 from collections.abc import Callable
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from mift_ros.nodes.availability import why_no_ros
 
 if TYPE_CHECKING:
     from rclpy.node import Node
@@ -29,13 +31,21 @@ def stop_on_signals() -> threading.Event:
 
 
 def run(make_node: Callable[[], Node]) -> None:
-    """Make a node and spin it until a signal comes; returns when everything is closed."""
+    """Make a node and spin it until a signal comes; returns when everything is closed.
+
+    Exit code 2 with one line where there is no ROS or it refuses its arguments.
+    """
     stop = stop_on_signals()
+    init()
+    from rclpy.exceptions import ParameterException
     from rclpy.executors import SingleThreadedExecutor
 
-    init()
     executor = SingleThreadedExecutor()
-    node = make_node()
+    try:
+        node = make_node()
+    except ParameterException as error:  # those of rclpy itself, such as use_sim_time
+        shutdown()
+        _refuse(str(error))
     executor.add_node(node)
     try:
         while not stop.is_set():
@@ -50,11 +60,27 @@ def run(make_node: Callable[[], Node]) -> None:
 
 
 def init() -> None:
-    """rclpy.init without its signal handlers, which end the context under a node that still publishes."""
+    """rclpy.init without its signal handlers, which end the context under a node that still publishes.
+
+    Exit code 2 with one line where there is no ROS or it refuses its arguments.
+    """
+    if missing := why_no_ros():
+        _refuse(f"ROS 2 is needed: {missing}; source /opt/ros/.../setup.bash, or see docs/install.md")
     import rclpy
+    from rclpy.impl.implementation_singleton import rclpy_implementation
     from rclpy.signals import SignalHandlerOptions
 
-    rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    try:
+        rclpy.init(signal_handler_options=SignalHandlerOptions.NO)
+    except rclpy_implementation.UnknownROSArgsError as error:
+        _refuse(f"unknown ROS arguments: {error}")
+    except rclpy_implementation.RCLError as error:  # what rcl says against --ros-args and the environment
+        _refuse(str(error).partition(", at /")[0])
+
+
+def _refuse(why: str) -> NoReturn:
+    print(f"mift_ros: {' '.join(why.split())}", file=sys.stderr, flush=True)
+    sys.exit(2)
 
 
 def shutdown() -> None:
