@@ -4,6 +4,7 @@ import configparser
 import os
 import re
 import subprocess
+import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -96,7 +97,7 @@ def test_shims_run_the_module_with_the_interpreter_beside_them_or_the_shells(set
             (prefix / folder).mkdir(parents=True)
         interpreter = (prefix if where == "venv" else tmp_path) / "bin/python3"
         interpreter.parent.mkdir(exist_ok=True)
-        interpreter.write_text('#!/bin/sh\necho "$@"\n')
+        interpreter.write_text('#!/bin/sh\necho "$2" | grep -o "from.*import main"\nshift 2\necho "$@"\n')
         interpreter.chmod(0o755)
         placed = prefix / "lib/mift_ros" / shim.name
         placed.write_bytes(shim.read_bytes())
@@ -104,4 +105,20 @@ def test_shims_run_the_module_with_the_interpreter_beside_them_or_the_shells(set
         environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}"}
         command = [placed, "--ros-args", "a b"]
         said = subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout
-        assert said == f"-m {scripts[shim.name]} --ros-args a b\n"
+        assert said == f"from {scripts[shim.name]} import main\n--ros-args a b\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shell scripts")
+def test_a_shim_takes_no_module_of_the_working_directory(tmp_path):
+    prefix, here = tmp_path / "prefix", tmp_path / "here"
+    for folder in (prefix / "bin", prefix / "lib/mift_ros", prefix / "mift_ros/nodes", here / "mift_ros"):
+        folder.mkdir(parents=True)
+    (prefix / "bin/python3").symlink_to(sys.executable)
+    (prefix / "mift_ros/nodes/localizer.py").write_text("import sys\ndef main():\n    print('ours', *sys.argv[1:])\n")
+    (here / "mift_ros/__init__.py").write_text("raise SystemExit('taken from the working directory')")
+    placed = prefix / "lib/mift_ros/localizer"
+    placed.write_bytes((REPOSITORY / "libexec/localizer").read_bytes())
+    placed.chmod(0o755)
+    environment = {**os.environ, "PYTHONPATH": str(prefix)}
+    done = subprocess.run([placed, "a b"], capture_output=True, text=True, check=False, env=environment, cwd=here)
+    assert done.stdout == "ours a b\n", done.stderr
