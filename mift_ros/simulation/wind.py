@@ -37,8 +37,17 @@ def in_wind(path: Trajectory, schedule: Schedule, speed_mps: float, rng: np.rand
     rpy[:, 1] += np.radians(over_time("tilt_deg"))
     if (schedule.values("wind_mps", path.time_s) >= speed_mps).any():
         raise SimulationError(f"the wind is as fast as the vehicle, {speed_mps:g} m/s: it cannot hold its track")
-    rpy += _holding_track(path, over_time("wind_mps"), over_time("wind_from_deg"))
+    from_deg = smooth(turning_the_short_way(schedule, path.time_s), ONSET_S)
+    rpy += _holding_track(path, over_time("wind_mps"), from_deg)
     return replace(path, position_m=position, rpy_rad=rpy)
+
+
+def turning_the_short_way(schedule: Schedule, time_s: Vector) -> Vector:
+    """Where the wind blows from, degrees, without the jump at 360; where there is none its direction says nothing."""
+    from_deg = schedule.values("wind_from_deg", time_s)
+    blows = schedule.values("wind_mps", time_s) > 0.0
+    from_deg[blows] = np.unwrap(from_deg[blows], period=360.0)
+    return from_deg
 
 
 def _holding_track(path: Trajectory, wind_mps: Vector, from_deg: Vector) -> Vector:

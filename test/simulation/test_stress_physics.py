@@ -18,7 +18,7 @@ from mift_ros.simulation.season import in_season
 from mift_ros.simulation.shutter import smeared
 from mift_ros.simulation.sky import AIRLIGHT, Sky
 from mift_ros.simulation.trajectory import STEP_S, Pattern, Trajectory, fly
-from mift_ros.simulation.wind import LEAN_RAD, in_wind, lagging
+from mift_ros.simulation.wind import LEAN_RAD, in_wind, lagging, turning_the_short_way
 from mift_ros.simulation.world import make_town
 
 CAMERA = CameraModel.from_fov(201, 201, 60.0)
@@ -47,6 +47,25 @@ def test_against_the_wind_it_leans_by_its_airspeed():
     path = in_wind(northward(speed_mps=6.0), always(wind_mps=4.0, wind_from_deg=0.0), 6.0, np.random.default_rng(0))
     wanted = math.atan(math.tan(LEAN_RAD) * (10 / 12) ** 2) - math.atan(math.tan(LEAN_RAD) * (6 / 12) ** 2)
     assert path.rpy_rad[-1] == pytest.approx([0.0, wanted, math.pi / 2], abs=1e-9)
+
+
+def test_a_wind_that_turns_past_north_turns_the_short_way():
+    """From 350 to 10 degrees: never more than 10 degrees off the nose, and not once from behind."""
+    turning = Schedule([Phase(10.0, Disturbances(wind_mps=5.0, wind_from_deg=at)) for at in (350.0, 10.0)])
+    path = in_wind(northward(20.0), turning, 10.0, np.random.default_rng(0))
+    crab_deg = np.degrees(path.rpy_rad[:, 2]) - 90.0
+    against = math.degrees(math.atan2(5.0 * math.sin(math.radians(10.0)), 10.0 + 5.0 * math.cos(math.radians(10.0))))
+    assert crab_deg[[0, -1]] == pytest.approx([against, -against], abs=1e-6)
+    assert abs(crab_deg).max() == pytest.approx(against, abs=1e-6)
+    assert path.rpy_rad[:, 1].min() > 0.9 * path.rpy_rad[0, 1]
+
+
+def test_a_wind_that_rises_out_of_a_calm_is_as_it_was():
+    """The recorded flights of the suite: a calm has the direction 0, and the wind after it keeps its own."""
+    phases = [Phase(10.0, Disturbances()), Phase(10.0, Disturbances(wind_mps=8.0, wind_from_deg=250.0))]
+    time_s = northward(20.0).time_s
+    given = Schedule(phases).values("wind_from_deg", time_s)
+    assert np.array_equal(turning_the_short_way(Schedule(phases), time_s), given)
 
 
 def test_a_wind_as_fast_as_the_vehicle_is_refused():
