@@ -7,6 +7,7 @@ before any tile is chosen, and every array after them lies aligned.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import struct
 from dataclasses import dataclass
@@ -103,6 +104,24 @@ def parse_header(head: bytes, where: str, kind: str = FORMAT) -> tuple[dict[str,
         raise CacheError(f"{where}: not a map cache; build one with 'mift map build'") from error
 
 
+def metadata_of(manifest: str, data_sha256: str) -> dict[str, str]:
+    """What the header says besides where the arrays are; `manifest` is its JSON."""
+    hashes = {"data_sha256": data_sha256, "manifest_sha256": _sha256(manifest)}
+    return {"format": FORMAT, "manifest": manifest, **hashes}
+
+
+def manifest_of(metadata: dict[str, str], where: str) -> str:
+    """The manifest's text, checked against its hash where there is one: early caches have none.
+
+    Raises:
+        CacheError: the manifest is damaged.
+    """
+    manifest = metadata.get("manifest", "")
+    if metadata.get("manifest_sha256", found := _sha256(manifest)) != found:
+        raise CacheError(f"{where}: the manifest is damaged (its SHA-256 differs); copy or build the cache again")
+    return manifest
+
+
 def locate(content: dict[str, Any], data_start: int, file_bytes: int, where: str) -> dict[str, Tensor]:
     """The arrays, checked to fill the file exactly.
 
@@ -126,6 +145,10 @@ def locate(content: dict[str, Any], data_start: int, file_bytes: int, where: str
         state = "truncated" if file_bytes < expected else "longer than it should be"
         raise CacheError(f"{where}: {state}, {file_bytes} of {expected} bytes; copy or build it again")
     return tensors
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="replace")).hexdigest()
 
 
 def _tensor(raw: dict[str, Any], dtype: str) -> Tensor:

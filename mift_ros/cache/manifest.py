@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, get_args, get_origin, get_type_hints
 
 from mift_ros.errors import CacheError
+from mift_ros.geometry.frames import LocalFrame
 from mift_ros.geometry.terrain import DATUMS
 from mift_ros.inference.embedder import ModelIdentity
 
@@ -118,6 +119,14 @@ class CacheManifest:
                 f"{where}: built with {self.model_name} {self.model_variant} ({self.model_sha256[:SHA_SHOWN]}), but "
                 f"the loaded model is {identity.name} {identity.variant} ({identity.weights_sha256[:SHA_SHOWN]}); "
                 "build the cache again with this model"
+            )
+
+    def check_origin(self, where: str) -> None:
+        """For a manifest without a hash: raise CacheError when its origin is not that of its CRS."""
+        if self.crs != LocalFrame(self.origin_lat_deg, self.origin_lon_deg).crs.to_string():
+            raise CacheError(
+                f"{where}: the origin ({self.origin_lat_deg}, {self.origin_lon_deg}) is not that of the CRS "
+                f"{self.crs!r}; copy or build the cache again"
             )
 
     def _check_ranges(self, where: str) -> None:

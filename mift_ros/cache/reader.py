@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.cache.layout import DTYPES, MAX_HEADER_BYTES, OPTIONAL, Tensor, locate, parse_header
+from mift_ros.cache.layout import DTYPES, MAX_HEADER_BYTES, OPTIONAL, Tensor, locate, manifest_of, parse_header
 from mift_ros.cache.manifest import CacheManifest
 from mift_ros.errors import CacheError
 from mift_ros.geometry.frames import LocalFrame
@@ -47,11 +47,13 @@ class MapCache:
         """Open a cache, for the model of `identity` when given.
 
         Raises:
-            CacheError: no such file, not a cache, truncated, of a future version, or of another model.
+            CacheError: no such file, not a cache, damaged, truncated, of a future version, or of another model.
         """
         path = Path(path)
         data_start, content, metadata = read_header(path)
-        manifest = CacheManifest.from_json(metadata.get("manifest", ""), str(path))
+        manifest = CacheManifest.from_json(manifest_of(metadata, str(path)), str(path))
+        if "manifest_sha256" not in metadata:
+            manifest.check_origin(str(path))
         tensors = locate(content, data_start, path.stat().st_size, str(path))
         if tensors["embeddings"].shape[1] != manifest.embedding_dim:
             raise CacheError(f"{path}: embeddings and manifest disagree about their dimension; build the cache again")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.cache.grid import TileGrid
-from mift_ros.cache.layout import DTYPES, FORMAT, Tensor, data_bytes, encode_header, parse_header, plan
+from mift_ros.cache.layout import DTYPES, Tensor, data_bytes, encode_header, metadata_of, parse_header, plan
 from mift_ros.cache.manifest import CacheManifest
 from mift_ros.errors import CacheError
 
@@ -58,7 +58,7 @@ class WorkFile:
         self._tensors: dict[str, Tensor] = {}
         most_tiles = manifest.grid_rows * manifest.grid_cols
         largest = self._plan(most_tiles)
-        self._data_start = len(encode_header(largest, _metadata(manifest, "0" * 64)))
+        self._data_start = len(encode_header(largest, metadata_of(manifest.to_json(), "0" * 64)))
         self._file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -111,13 +111,14 @@ class WorkFile:
         self._checkpoint()
 
     def finish(self, out_path: Path) -> None:
-        """Put the header with the arrays' SHA-256 in place and give the file its name."""
+        """Put the header with both SHA-256 in place and give the file its name."""
         self._file.flush()
         self._file.seek(self._data_start)
         digest = hashlib.sha256()
         while chunk := self._file.read(_HASH_CHUNK_BYTES):
             digest.update(chunk)
-        header = encode_header(self._tensors, _metadata(self.manifest, digest.hexdigest()), self._data_start - 8)
+        metadata = metadata_of(self.manifest.to_json(), digest.hexdigest())
+        header = encode_header(self._tensors, metadata, self._data_start - 8)
         self._file.seek(0)
         self._file.write(header)
         self._sync()
@@ -174,7 +175,3 @@ class WorkFile:
     def _sync(self) -> None:
         self._file.flush()
         os.fsync(self._file.fileno())
-
-
-def _metadata(manifest: CacheManifest, data_sha256: str) -> dict[str, str]:
-    return {"format": FORMAT, "data_sha256": data_sha256, "manifest": manifest.to_json()}

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mift_ros.cache.layout import metadata_of
 from mift_ros.cache.manifest import CacheManifest
 from mift_ros.cache.reader import MapCache
 from mift_ros.errors import CacheError
@@ -32,7 +33,7 @@ def rewrite_header(path: Path, change: Callable[[dict[str, Any]], None]) -> None
 def set_manifest(**changes: Any) -> Callable[[dict[str, Any]], None]:
     def change(header: dict[str, Any]) -> None:
         manifest = json.loads(header["__metadata__"]["manifest"])
-        header["__metadata__"]["manifest"] = json.dumps({**manifest, **changes})
+        header["__metadata__"].update(metadata_of(json.dumps({**manifest, **changes}), "0" * 64))
 
     return change
 
@@ -91,7 +92,31 @@ def test_a_damaged_header_is_an_error_or_harmless(cache_path: Path, tmp_path: Pa
     except CacheError as error:
         assert "damaged.cache" in str(error) and "\n" not in str(error)
     else:
-        assert cache.embeddings.shape[0] == len(cache.cells)
+        assert cache.manifest == MapCache.open(cache_path).manifest
+        for name in ("embeddings", "centres_m", "cells", "raster"):
+            assert np.array_equal(getattr(cache, name), getattr(MapCache.open(cache_path), name))
+
+
+@pytest.mark.parametrize("field", ["origin_lon_deg", "raster_north_m", "raster_gsd_m", "stride_m"])
+def test_one_flipped_bit_of_the_place_is_found(copy: Path, field: str) -> None:
+    content = bytearray(copy.read_bytes())
+    at = content.index(f'\\"{field}\\": '.encode()) + len(field) + 6
+    content[at + (content[at] == ord("-"))] ^= 1
+    copy.write_bytes(content)
+    with pytest.raises(CacheError, match=r"copy\.cache: the manifest is damaged"):
+        MapCache.open(copy)
+
+
+def test_a_cache_from_before_the_hash_opens_where_origin_and_crs_agree(copy: Path) -> None:
+    def forget(header: dict[str, Any]) -> None:
+        del header["__metadata__"]["manifest_sha256"]
+
+    manifest = MapCache.open(copy).manifest
+    rewrite_header(copy, forget)
+    assert MapCache.open(copy).manifest == manifest
+    rewrite_header(copy, lambda header: (set_manifest(origin_lat_deg=46.0)(header), forget(header)))
+    with pytest.raises(CacheError, match=r"copy\.cache: the origin \(46\.0, 9\.\d+\) is not that of the CRS"):
+        MapCache.open(copy)
 
 
 def test_truncation_names_both_sizes(cache_path: Path, copy: Path) -> None:

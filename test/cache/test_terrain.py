@@ -15,6 +15,7 @@ from rasterio.transform import Affine
 from typer.testing import CliRunner
 
 from mift_ros.cache.build import BuildOptions, build_cache
+from mift_ros.cache.layout import metadata_of
 from mift_ros.cache.manifest import CacheManifest
 from mift_ros.cache.reader import MapCache, read_header
 from mift_ros.cache.verify import verify_cache
@@ -93,7 +94,8 @@ def test_a_manifest_that_promises_heights_which_are_not_there(cache_path: Path, 
     content = path.read_bytes()
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    header["__metadata__"]["manifest"] = replace(MapCache.open(cache_path).manifest, terrain=facts).to_json()
+    manifest = replace(MapCache.open(cache_path).manifest, terrain=facts)
+    header["__metadata__"] = metadata_of(manifest.to_json(), "0" * 64)
     path.write_bytes(content[:8] + json.dumps(header).encode().ljust(length) + content[8 + length :])
     with pytest.raises(CacheError, match="disagree about a terrain model"):
         MapCache.open(path)
