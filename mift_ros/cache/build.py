@@ -8,17 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 
-import numpy as np
-
 import mift_ros
-from mift_ros.cache.grid import MetricBounds, TileGrid, metric_bounds, plan_grid
-from mift_ros.cache.layout import RASTER_WIDTH_UNIT, data_bytes, plan
+from mift_ros.cache.grid import MetricBounds, TileGrid, metric_bounds, plan_grid, raster_shape
+from mift_ros.cache.layout import data_bytes, plan
 from mift_ros.cache.manifest import CacheManifest, TerrainFacts
 from mift_ros.cache.raster import MIN_VALID_SHARE, cells_with_data, draw_raster
 from mift_ros.cache.terrain import draw_terrain
 from mift_ros.cache.tiles import Progress, embed_tiles
 from mift_ros.cache.workfile import WorkFile, partial_path
-from mift_ros.errors import CacheError, ConfigError, MapError
+from mift_ros.errors import CacheError, MapError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.inference.embedder import Embedder
 from mift_ros.maps.source import MapSource
@@ -73,13 +71,13 @@ def build_cache(
     grid = plan_grid(extent, options.tile_size_m, stride_m, embedder.identity.input_size, source.name)
     heights, facts = draw_terrain(terrain, frame, extent, 2 * grid.tile_size_m) if terrain is not None else (None, None)
     manifest = _manifest(source, embedder, options, frame, extent, grid, facts)
-    raster_shape = _raster_shape(extent, manifest.raster_gsd_m)
-    shape = None if heights is None else (heights.shape[0], heights.shape[1])
-    _check_disk(out_path, data_bytes(plan(raster_shape, grid.rows * grid.cols, manifest.embedding_dim, shape)))
+    shape = raster_shape(extent, manifest.raster_gsd_m, grid.tile_size_m)
+    terrain_shape = None if heights is None else (heights.shape[0], heights.shape[1])
+    _check_disk(out_path, data_bytes(plan(shape, grid.rows * grid.cols, manifest.embedding_dim, terrain_shape)))
     try:
-        with WorkFile(partial_path(out_path), manifest, raster_shape, heights) as work:
-            draw_raster(source, frame, work, raster_shape, progress)
-            cells = cells_with_data(work, grid, raster_shape)
+        with WorkFile(partial_path(out_path), manifest, shape, heights) as work:
+            draw_raster(source, frame, work, shape, progress)
+            cells = cells_with_data(work, grid, shape)
             if not len(cells):
                 raise MapError(f"{source.name}: no tile is at least {MIN_VALID_SHARE:.0%} covered by imagery")
             work.place_tiles(cells, grid)
@@ -102,8 +100,6 @@ def _manifest(
     identity = embedder.identity
     finest_m = max(FINEST_RASTER_GSD_M, source.gsd_m, options.tile_size_m / MOST_RASTER_PX)
     raster_gsd_m = options.raster_gsd_m if options.raster_gsd_m is not None else finest_m
-    if not 0 < raster_gsd_m <= options.tile_size_m / RASTER_WIDTH_UNIT:
-        raise ConfigError(f"raster resolution {raster_gsd_m:g} m must be positive and much finer than a tile")
     return CacheManifest(
         model_name=identity.name,
         model_variant=identity.variant,
@@ -139,12 +135,6 @@ def _now_utc() -> str:
     epoch = os.environ.get("SOURCE_DATE_EPOCH")
     moment = datetime.fromtimestamp(int(epoch), timezone.utc) if epoch else datetime.now(timezone.utc)
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _raster_shape(extent: MetricBounds, gsd_m: float) -> tuple[int, int]:
-    rows = int(np.ceil((extent.north - extent.south) / gsd_m))
-    units = int(np.ceil((extent.east - extent.west) / gsd_m / RASTER_WIDTH_UNIT))
-    return rows, units * RASTER_WIDTH_UNIT
 
 
 def _check_disk(out_path: Path, needed: int) -> None:

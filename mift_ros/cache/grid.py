@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.cache.layout import RASTER_WIDTH_UNIT
 from mift_ros.errors import ConfigError, MapError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.maps.source import GeoBounds
@@ -106,6 +107,19 @@ def plan_grid(bounds: MetricBounds, tile_size_m: float, stride_m: float, tile_px
     rows, left_over_y = _cover(height_m / gsd_m, tile_px, stride_px)
     west, north = bounds.west - left_over_x * gsd_m / 2, bounds.north + left_over_y * gsd_m / 2
     return TileGrid(west, north, rows, cols, tile_px, stride_px, gsd_m)
+
+
+def raster_shape(bounds: MetricBounds, gsd_m: float, tile_size_m: float) -> tuple[int, int]:
+    """Rows and columns of the grey raster over the bounds.
+
+    Raises:
+        ConfigError: a pixel is no small part of a tile.
+    """
+    if not 0 < gsd_m <= tile_size_m / RASTER_WIDTH_UNIT * (1 + 1e-9):
+        raise ConfigError(f"raster resolution {gsd_m:g} m must be positive and much finer than a tile")
+    rows = math.ceil((bounds.north - bounds.south) / gsd_m)
+    units = math.ceil((bounds.east - bounds.west) / gsd_m / RASTER_WIDTH_UNIT)
+    return rows, units * RASTER_WIDTH_UNIT
 
 
 def metric_bounds(bounds: GeoBounds, frame: LocalFrame) -> MetricBounds:

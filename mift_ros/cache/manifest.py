@@ -18,6 +18,8 @@ SHA_SHOWN = 12
 """Hex digits of a SHA-256 that messages and tables show."""
 
 _POSITIVE = ("embedding_dim", "input_size", "tile_size_m", "stride_m", "tile_gsd_m", "grid_rows", "grid_cols")
+_LARGEST = 1e9
+"""No metres, degrees, pixels or tiles of a map on Earth are more; below it nothing overflows."""
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -158,7 +160,9 @@ def _typed(value: Any, hint: Any, name: str, where: str) -> Any:
     """The value as its annotated type; JSON's whole numbers are also floats, its lists are tuples."""
     if get_origin(hint) is tuple and isinstance(value, list) and len(value) == len(get_args(hint)):
         return tuple(_typed(item, kind, name, where) for item, kind in zip(value, get_args(hint)))
-    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value):
+    if isinstance(value, (int, float)) and not abs(value) <= _LARGEST:
+        raise CacheError(f"{where}: manifest field {name!r} is too large or not a number; build the cache again")
+    if hint is float and isinstance(value, (int, float)) and not isinstance(value, bool):
         return float(value)
     # Python 3.10 calls tuple[float, float] a type, but not one to check instances of
     plain = isinstance(hint, type) and get_origin(hint) is None and hint is not float

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.cache.agreement import check_grid, check_tiles
 from mift_ros.cache.layout import DTYPES, MAX_HEADER_BYTES, OPTIONAL, Tensor, locate, manifest_of, parse_header
 from mift_ros.cache.manifest import CacheManifest
 from mift_ros.errors import CacheError
@@ -47,7 +48,8 @@ class MapCache:
         """Open a cache, for the model of `identity` when given.
 
         Raises:
-            CacheError: no such file, not a cache, damaged, truncated, of a future version, or of another model.
+            CacheError: no such file, not a cache, damaged, truncated, of a future version, of another model, or one
+                whose tiles are not those of its grid.
         """
         path = Path(path)
         data_start, content, metadata = read_header(path)
@@ -61,8 +63,11 @@ class MapCache:
             raise CacheError(f"{path}: arrays and manifest disagree about a terrain model; build the cache again")
         if identity is not None:
             manifest.check_model(identity, str(path))
+        grid = check_grid(manifest, tensors["raster"].shape, str(path))
         mapped = np.memmap(path, np.uint8, mode="r")
-        return cls(path, manifest, {name: _view(mapped, data_start, tensor) for name, tensor in tensors.items()})
+        cache = cls(path, manifest, {name: _view(mapped, data_start, tensor) for name, tensor in tensors.items()})
+        check_tiles(grid, cache.cells, cache.centres_m, str(path))
+        return cache
 
     @cached_property
     def frame(self) -> LocalFrame:

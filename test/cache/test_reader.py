@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from mift_ros.cache.layout import metadata_of
 from mift_ros.cache.manifest import CacheManifest
-from mift_ros.cache.reader import MapCache
+from mift_ros.cache.reader import MapCache, read_header
 from mift_ros.errors import CacheError
 
 
@@ -185,6 +185,47 @@ def test_another_model_names_both_models(cache_path: Path, tiny: Any) -> None:
 def test_a_manifest_value_out_of_place(copy: Path, change: dict[str, Any]) -> None:
     rewrite_header(copy, set_manifest(**change))
     with pytest.raises(CacheError, match=r"copy\.cache: (manifest field|embeddings and manifest)"):
+        MapCache.open(copy)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"grid_rows": 10**6, "grid_cols": 10**6}, {"tile_size_m": 1e9, "tile_gsd_m": 1e9 / 64}, {"raster_gsd_m": 1e-9},
+        {"tile_size_m": 6.4e-309, "tile_gsd_m": 1e-310, "stride_m": 1e-310}, {"stride_m": 8.1}, {"raster_gsd_m": 2.0},
+        {"raster_west_m": 8e8}, {"bounds_m": [-9e8, -9e8, 9e8, 9e8]}, {"raster_north_m": 70.5}, {"stride_m": 16.0},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_manifest_of_another_grid(copy: Path, change: dict[str, Any]) -> None:
+    rewrite_header(copy, set_manifest(**change))
+    with pytest.raises(CacheError, match=r"copy\.cache: (the (grid|raster|raster corner|stride)|no grid can be) "):
+        MapCache.open(copy)
+
+
+@pytest.mark.parametrize("change", [{"raster_west_m": 1e308}, {"grid_rows": 10**400}, {"tile_gsd_m": 10**400}], ids=str)
+def test_figures_beyond_the_earth(copy: Path, change: dict[str, Any]) -> None:
+    raw = json.loads(MapCache.open(copy).manifest.to_json())
+    with pytest.raises(CacheError, match=rf"here: manifest field '{next(iter(change))}' is too large"):
+        CacheManifest.from_json(json.dumps({**raw, **change}), "here")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("cells", (-5, 100_000_000), "its cells are not those of a grid of 15 x 23"),
+        ("cells", (2, 23), "its cells are not those"),
+        ("cells", (0, 0), "its cells are not those"),
+        ("centres_m", (np.nan, np.nan), "centres of tiles are not where"),
+        ("centres_m", (1e300, 0.0), "centres of tiles are not where"),
+    ],
+)
+def test_tiles_out_of_place(copy: Path, name: str, value: tuple[float, float], told: str) -> None:
+    tensor = read_header(copy)[1][name]
+    with copy.open("r+b") as file:
+        file.seek(read_header(copy)[0] + tensor["data_offsets"][0] + (3 * 2 * (4 if name == "cells" else 8)))
+        file.write(np.array(value, np.int32 if name == "cells" else np.float64).tobytes())
+    with pytest.raises(CacheError, match=rf"copy\.cache: {told}"):
         MapCache.open(copy)
 
 
