@@ -9,11 +9,11 @@ from typing import Protocol
 
 import numpy as np
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.windows import Window
 
 from mift_ros.errors import MapError
 from mift_ros.geometry.frames import LocalFrame
+from mift_ros.maps.gdal import gdal
 from mift_ros.maps.mosaic import ImageFile, probe_image
 from mift_ros.maps.open import open_map
 from mift_ros.maps.raster import open_dataset
@@ -75,11 +75,8 @@ class ImageGround:
         bands = [1, 2, 3] if self._image.bands >= 3 else [1]
         how = Resampling.average if gsd_m > self._gsd_m else Resampling.bilinear
         name = str(self._image.path)
-        try:
-            with open_dataset(name, name) as dataset:
-                read = dataset.read(bands, window=window, out_shape=(len(bands), pixels, pixels), resampling=how)
-        except RasterioError as error:
-            raise MapError(f"{name}: the image cannot be read ({error}); replace or remove it") from error
+        with gdal(f"{name}: the image cannot be read; replace or remove it"), open_dataset(name, name) as dataset:
+            read = dataset.read(bands, window=window, out_shape=(len(bands), pixels, pixels), resampling=how)
         rgb = np.ascontiguousarray(np.broadcast_to(read, (3, pixels, pixels)).transpose(1, 2, 0))
         return Patch(rgb, np.ones((pixels, pixels), bool))
 

@@ -20,9 +20,10 @@ from rasterio.windows import Window
 from mift_ros.errors import MapError
 from mift_ros.files import replacing
 from mift_ros.geometry.frames import LocalFrame
+from mift_ros.maps.gdal import BLOCK_CACHE_BYTES
 from mift_ros.maps.ground import Ground
 from mift_ros.maps.patchwork import Patchwork
-from mift_ros.maps.raster import BLOCK_CACHE_BYTES, crs_of
+from mift_ros.maps.raster import crs_of
 from mift_ros.maps.source import GeoBounds, MapSource
 
 BLOCK_PX = 512

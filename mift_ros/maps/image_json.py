@@ -37,7 +37,9 @@ def open_json(path: Path) -> RasterMap:
         dataset = open_dataset(corners_vrt(image, corners), str(path))
         # Over one image a cubic is within centimetres of a perspective, and four times as fast as a spline.
         return RasterMap(
-            straighten(dataset, SRC_METHOD="GCP_POLYNOMIAL", MAX_GCP_ORDER="3"), image.path.name, [path, image.path]
+            straighten(dataset, str(path), SRC_METHOD="GCP_POLYNOMIAL", MAX_GCP_ORDER="3"),
+            image.path.name,
+            [path, image.path],
         )
     if "nw_latlon" in content and "se_latlon" in content:
         north, west = _pair(content["nw_latlon"], "nw_latlon", path)

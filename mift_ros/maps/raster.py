@@ -14,18 +14,16 @@ import numpy as np
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import NotGeoreferencedWarning
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
-from rasterio.warp import transform_bounds
+from rasterio.warp import transform, transform_bounds
 
 from mift_ros.errors import MapError
 from mift_ros.geometry.frames import LocalFrame
+from mift_ros.maps.gdal import DRIVERS, gdal
 from mift_ros.maps.source import GeoBounds, Patch
-
-BLOCK_CACHE_BYTES = 64 * 2**20
-"""GDAL's default is 5 % of the machine's memory; a fixed figure keeps reading flat for a map of any size."""
 
 _HASH_CHUNK_BYTES = 2**20
 _WGS84 = "EPSG:4326"
@@ -47,10 +45,11 @@ class RasterMap:
         self.name = name
         self._dataset = dataset
         self._files = tuple(files)
-        self._bands, self._has_alpha = _select_bands(dataset, name)
+        self._bands, self._alpha = _select_bands(dataset, name)
         self._lock = threading.Lock()
         self._bounds, self._gsd_m = extent_of(dataset, name)
-        factors = dataset.overviews(1) if reopen else []
+        with gdal(f"{name}: not an image that can be read"):
+            factors = dataset.overviews(1) if reopen else []
         self._overviews = {factor: level for level, factor in enumerate(factors)}
         self._reopen = reopen
         self._levels: dict[int, DatasetReader] = {}
@@ -89,17 +88,14 @@ class RasterMap:
             "width": width,
             "height": height,
             "resampling": Resampling.average if gsd_m > self._gsd_m else Resampling.bilinear,
-            "add_alpha": not self._has_alpha,
+            "add_alpha": self._alpha is None,
         }
-        try:
-            with (
-                self._lock,
-                rasterio.Env(GDAL_CACHEMAX=BLOCK_CACHE_BYTES),
-                WarpedVRT(self._level(gsd_m), **options) as warped,
-            ):
-                pixels = warped.read([*self._bands, warped.count])
-        except RasterioError as error:
-            raise MapError(f"{self.name}: the map cannot be read ({error}); is the file complete?") from error
+        with (
+            self._lock,
+            gdal(f"{self.name}: the map cannot be read; is the file complete?"),
+            WarpedVRT(self._level(gsd_m), **options) as warped,
+        ):
+            pixels = warped.read([*self._bands, self._alpha or warped.count])
         valid = pixels[-1] > 127
         rgb = np.ascontiguousarray(np.broadcast_to(pixels[:-1], (3, height, width)).transpose(1, 2, 0))
         rgb[~valid] = 0
@@ -127,18 +123,14 @@ def open_dataset(text: str, name: str) -> DatasetReader:
     Raises:
         MapError: GDAL cannot read it.
     """
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), gdal(f"{name}: not an image that can be read"):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        try:
-            return rasterio.open(text)
-        except RasterioError as error:
-            raise MapError(f"{name}: not an image that can be read ({error})") from error
+        return DatasetReader(text, driver=list(DRIVERS))
 
 
-def _select_bands(dataset: Raster, name: str) -> tuple[list[int], bool]:
-    """Band numbers that make red, green, blue (or one grey), and whether there is an alpha band."""
+def _select_bands(dataset: Raster, name: str) -> tuple[list[int], int | None]:
+    """Band numbers that make red, green, blue (or one grey), and that of the alpha band."""
     meaning = dict(zip(dataset.indexes, dataset.colorinterp))
-    has_alpha = ColorInterp.alpha in meaning.values()
     colours = [band for band in dataset.indexes if meaning[band] is not ColorInterp.alpha]
     by_name = {kind: band for band, kind in meaning.items()}
     if all(kind in by_name for kind in (ColorInterp.red, ColorInterp.green, ColorInterp.blue)):
@@ -157,20 +149,46 @@ def _select_bands(dataset: Raster, name: str) -> tuple[list[int], bool]:
             f"{name}: pixels are {', '.join(sorted(wrong))}, not uint8; scale them with the range you want to see: "
             "'gdal_translate -ot Byte -scale LOW HIGH 1 255'"
         )
-    return bands, has_alpha
+    return bands, by_name.get(ColorInterp.alpha)
 
 
 def extent_of(dataset: Raster, name: str) -> tuple[GeoBounds, float]:
     """Bounds in degrees and the ground sample distance at the centre, metres."""
     if dataset.crs.is_geographic and not (abs(dataset.bounds.top) <= 90.0 and abs(dataset.bounds.left) <= 360.0):
         raise MapError(f"{name}: the CRS is in degrees but the extent {tuple(dataset.bounds)} is not; wrong CRS?")
-    try:
-        bounds = GeoBounds(*transform_bounds(dataset.crs, _WGS84, *dataset.bounds))
+    with gdal(f"{name}: the georeference leads nowhere on Earth"):
+        bounds = _unwrapped(*transform_bounds(dataset.crs, _WGS84, *dataset.bounds))
         frame = LocalFrame((bounds.south + bounds.north) / 2, (bounds.west + bounds.east) / 2)
         with WarpedVRT(dataset, crs=crs_of(frame)) as warped:
+            if _is_torn(dataset, crs_of(frame)):
+                raise MapError(
+                    f"{name}: it reaches across the 180th meridian, where its CRS ends; export it in one that goes on "
+                    f"there, as EPSG:{_utm(frame)}"
+                )
             return bounds, float(sum(warped.res) / 2)
-    except RasterioError as error:
-        raise MapError(f"{name}: the georeference leads nowhere on Earth ({error})") from error
+
+
+def _unwrapped(west: float, south: float, east: float, north: float) -> GeoBounds:
+    """Bounds whose east is the larger, beyond 180 degrees if need be, and whose middle is within 180 degrees."""
+    east += 360.0 * (west > east)
+    turns = 360.0 * float(np.round((west + east) / 720.0))
+    return GeoBounds(west - turns, south, east - turns, north)
+
+
+def _is_torn(dataset: Raster, metric: CRS) -> bool:
+    """Whether the way back from the ground into the raster ends a turn of the Earth beside it for some corner.
+
+    GDAL looks for the pixels of a window that way, and takes what it does not find for a hole.
+    """
+    b = dataset.bounds
+    xs, ys = [b.left, b.left, b.right, b.right], [b.bottom, b.top, b.bottom, b.top]
+    back = transform(metric, dataset.crs, *transform(dataset.crs, metric, xs, ys))
+    return bool(np.abs(np.subtract(back[0], xs)).max() > abs(b.right - b.left) / 2)
+
+
+def _utm(frame: LocalFrame) -> int:
+    """The EPSG code of the UTM zone."""
+    return (32700 if frame.origin_lat_deg < 0 else 32600) + int((frame.origin_lon_deg + 180.0) % 360.0 // 6) + 1
 
 
 @lru_cache(maxsize=16)

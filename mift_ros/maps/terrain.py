@@ -11,7 +11,7 @@ import pyproj
 import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import CRSError, RasterioError
+from rasterio.errors import CRSError
 from rasterio.io import DatasetReader
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
@@ -19,6 +19,7 @@ from rasterio.vrt import WarpedVRT
 from mift_ros.errors import ConfigError, MapError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.geometry.terrain import DATUMS, ELLIPSOID
+from mift_ros.maps.gdal import gdal
 from mift_ros.maps.raster import crs_of, extent_of, open_dataset, sha256_of
 
 LOWEST_M, HIGHEST_M = -500.0, 9000.0
@@ -54,11 +55,11 @@ class TerrainModel:
             "transform": Affine(gsd_m, 0, west_m, 0, -gsd_m, north_m), "height": shape[0], "width": shape[1],
             "src_nodata": self._dataset.nodata, "resampling": _resampling(gsd_m, self.gsd_m),
         }  # fmt: skip
-        try:
-            with WarpedVRT(self._dataset, **options) as warped:
-                found = warped.read(1, out_dtype="float32")
-        except RasterioError as error:
-            raise MapError(f"{self._path}: the terrain model cannot be read ({error}); is it complete?") from error
+        with (
+            gdal(f"{self._path}: the terrain model cannot be read; is it complete?"),
+            WarpedVRT(self._dataset, **options) as warped,
+        ):
+            found = warped.read(1, out_dtype="float32")
         if not np.isfinite(found).any():
             raise MapError(f"{self._path}: the terrain model covers none of the map")
         heights = found * self._dataset.scales[0] + self._dataset.offsets[0]

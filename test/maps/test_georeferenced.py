@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import threading
+from html import escape
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +15,7 @@ import pytest
 import rasterio
 from pyproj import Transformer
 from rasterio.control import GroundControlPoint
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
@@ -128,6 +133,54 @@ def test_named_colours_are_found_in_any_order(write_raster: Any) -> None:
     assert open_map(path).read(FRAME, 0, 0, 4, 4, 0.5).rgb[0, 0].tolist() == [10, 20, 30]
 
 
+@pytest.mark.parametrize(
+    "order", [(0, 1, 2, 3, 4), (3, 0, 1, 2, 4)], ids=["R, G, B, alpha, NIR", "alpha, R, G, B, NIR"]
+)
+def test_the_alpha_band_is_found_wherever_it_is(write_raster: Any, order: tuple[int, ...]) -> None:
+    x, y, dx, dy = corner_and_step(32634, 0.5)
+    values = np.array([10, 20, 30, 255, 40], np.uint8)[:, None, None].repeat(SIZE, 1).repeat(SIZE, 2)
+    values[3, :, 200:] = 0
+    kinds = [ColorInterp.red, ColorInterp.green, ColorInterp.blue, ColorInterp.alpha, ColorInterp.undefined]
+    path = write_raster(values[list(order)], Affine(dx, 0, x, 0, -dy, y), "EPSG:32634", photometric="MINISBLACK")
+    with rasterio.open(path, "r+") as dataset:
+        dataset.colorinterp = [kinds[band] for band in order]
+    patch = open_map(path).read(FRAME, -50, 50, 100, 100, 1.0)
+    assert patch.valid[:, :45].all() and not patch.valid[:, 55:].any()
+    assert (patch.rgb[:, :45] == (10, 20, 30)).all()
+
+
+@pytest.mark.parametrize("epsg", [3832, 3460, 32760])
+def test_a_map_across_the_180th_meridian(write_raster: Any, epsg: int) -> None:
+    rows, cols = [60, 200, 340], [60, 340, 70]
+    to_crs = Transformer.from_crs(4326, epsg, always_xy=True)
+    x, y = to_crs.transform(180.0, -17.0)
+    place = Affine(0.5, 0, x - 100, 0, -0.5, y + 100)
+    source = open_map(write_raster(spots(rows, cols), place, f"EPSG:{epsg}"))
+    b = source.bounds
+    assert b.west < b.east < b.west + 0.01 and abs((b.west + b.east) / 2) <= 180.0
+    frame = LocalFrame((b.south + b.north) / 2, (b.west + b.east) / 2)
+    patch = source.read(frame, -110.0, 110.0, 440, 440, 0.5)
+    for row, col in zip(rows, cols):
+        lon, lat = to_crs.transform(*(place @ (col + 0.5, row + 0.5)), direction="INVERSE")
+        east_m, north_m = frame.to_local(lat, lon)
+        at_row, at_col = (110.0 - north_m) / 0.5 - 0.5, (east_m + 110.0) / 0.5 - 0.5
+        assert centroid(patch.rgb[..., 1], at_row, at_col, 8) == pytest.approx((at_row, at_col), abs=0.3)
+
+
+@pytest.mark.parametrize(
+    ("epsg", "place", "zone"),
+    [
+        (4326, Affine(4e-6, 0, 179.999, 0, -4e-6, -17), 32760),
+        (4326, Affine(4e-6, 0, 350.0, 0, -4e-6, 17), 32629),
+        (3857, Affine(0.5, 0, 20037400, 0, -0.5, -1920800), 32760),
+    ],
+)
+def test_a_map_across_the_edge_of_its_crs_is_refused(write_raster: Any, epsg: int, place: Affine, zone: int) -> None:
+    path = write_raster(spots([], []), place, f"EPSG:{epsg}")
+    with pytest.raises(MapError, match=rf"map\.tif: it reaches across the 180th meridian.* as EPSG:{zone}"):
+        open_map(path)
+
+
 def test_coarse_windows_come_from_the_overviews(write_raster: Any) -> None:
     """An overview painted white shows which level was read."""
     x, y, dx, dy = corner_and_step(32634, 0.5)
@@ -166,6 +219,16 @@ def test_sha256_of_one_file_is_that_of_sha256sum(write_raster: Any) -> None:
     assert open_map(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def test_statistics_that_a_viewer_leaves_beside_the_map_are_not_the_map(write_raster: Any) -> None:
+    path = write_raster(spots([60], [60]), *UTM)
+    path.with_name("map.tif.aux.xml").write_text(
+        '<PAMDataset><Metadata><MDI key="MEAN">1</MDI></Metadata></PAMDataset>'
+    )
+    with rasterio.open(path) as dataset:
+        assert len(dataset.files) == 2
+    assert open_map(path).sha256() == hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 UTM = (Affine(0.5, 0, 500000, 0, -0.5, 6700000), "EPSG:32634")
 
 
@@ -183,6 +246,99 @@ def test_no_geotransform(write_raster: Any) -> None:
 def test_metres_under_a_crs_in_degrees(write_raster: Any) -> None:
     with pytest.raises(MapError, match=r"map\.tif: the CRS is in degrees but the extent"):
         open_map(write_raster(spots([], []), UTM[0], "EPSG:4326"))
+
+
+LOCAL = 'LOCAL_CS["Site",UNIT["metre",1]]'
+MOON = "+proj=longlat +R=1737400 +no_defs"
+SQUARE = [(0, 0, -5, 45), (0, SIZE, -4.998, 45), (SIZE, SIZE, -4.998, 44.998), (SIZE, 0, -5, 44.998)]
+
+
+@pytest.mark.parametrize(
+    ("place", "told"),
+    [
+        ({"transform": UTM[0], "crs": LOCAL}, "the georeference leads nowhere on Earth"),
+        ({"transform": Affine(1e-5, 0, 10, 0, -1e-5, 10), "crs": MOON}, "the georeference leads nowhere on Earth"),
+        ({"transform": Affine(0.5, 0, 5e9, 0, -0.5, 6.7e6), "crs": UTM[1]}, r"nowhere on Earth \(no local frame at"),
+        ({"gcps": SQUARE, "crs": CRS()}, "its control points place it nowhere on Earth"),
+        ({"gcps": SQUARE, "crs": LOCAL}, "its control points place it nowhere on Earth"),
+        ({"gcps": SQUARE[:1], "crs": "EPSG:4326"}, "control points .* Not enough points"),
+        ({"gcps": SQUARE[:1] * 4, "crs": "EPSG:4326"}, "control points .* not solvable"),
+        ({"gcps": [(0, 0, np.nan, 45), *SQUARE[1:]], "crs": "EPSG:4326"}, "control points place it nowhere"),
+    ],
+)
+def test_places_that_are_not_on_earth(write_raster: Any, place: dict[str, Any], told: str) -> None:
+    if "gcps" in place:
+        place = {**place, "gcps": [GroundControlPoint(*point) for point in place["gcps"]]}
+    path = write_raster(np.full((3, SIZE, SIZE), 90, np.uint8), **place)
+    with pytest.raises(MapError, match=rf"map\.tif: .*{told}") as caught:
+        open_map(path)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
+
+
+def vrt(source: str, side: int = SIZE) -> str:
+    return (
+        f'<VRTDataset rasterXSize="{side}" rasterYSize="{side}"><SRS>EPSG:32634</SRS><GeoTransform>500000, 0.5, 0, '
+        '6700000, 0, -0.5</GeoTransform><VRTRasterBand dataType="Byte" band="1"><SimpleSource>'
+        f"<SourceFilename>{source}</SourceFilename><SourceBand>1</SourceBand></SimpleSource></VRTRasterBand></VRTDataset>"
+    )
+
+
+def test_a_vrt_beyond_all_size(tmp_path: Path) -> None:
+    (tmp_path / "huge.vrt").write_text(vrt("absent.tif", 2**31 - 1))
+    with pytest.raises(MapError, match=r"huge\.vrt: .*nowhere on Earth \(Computed dimensions are too big"):
+        open_map(tmp_path / "huge.vrt")
+
+
+def test_a_path_that_is_not_utf8(write_raster: Any, tmp_path: Path) -> None:
+    path = tmp_path / os.fsdecode(b"b\xe4d.tif")
+    write_raster(spots([], []), *UTM).rename(path)
+    with pytest.raises(MapError, match=r"not an image that can be read .*surrogates not allowed"):
+        open_map(path)
+
+
+WMS = (
+    '<GDAL_WMS><Service name="TMS"><ServerUrl>{url}</ServerUrl></Service><DataWindow><UpperLeftX>2400000</UpperLeftX>'
+    "<UpperLeftY>8500000</UpperLeftY><LowerRightX>2500000</LowerRightX><LowerRightY>8400000</LowerRightY><TileLevel>9"
+    "</TileLevel></DataWindow><Projection>EPSG:3857</Projection><BandsCount>3</BandsCount></GDAL_WMS>"
+)
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        "/vsicurl/{url}",
+        "/vsicurl_streaming/{url}",
+        "/vsicurl?url={url}",
+        "{url}",
+        "WMTS:{url}",
+        "/vsizip//vsicurl/{url}",
+    ],
+)
+def test_no_map_reaches_for_the_network(tmp_path: Path, named: str) -> None:
+    asked: list[str] = []
+
+    class Server(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815 - http.server's name
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Server) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}/map.tif"
+        for content in (vrt(named.format(url=url)), vrt(escape(WMS.format(url=url))), WMS.format(url=url)):
+            path = tmp_path / "map.tif"
+            path.write_text(content)
+            with pytest.raises(MapError, match=r"map\.tif"):
+                source = open_map(path)
+                b = source.bounds
+                source.read(LocalFrame((b.south + b.north) / 2, (b.west + b.east) / 2), -50, 50, 100, 100, 1.0)
+        server.shutdown()
+    assert not asked
 
 
 @pytest.mark.parametrize("dtype", ["uint16", "float32", "int16"])

@@ -118,3 +118,8 @@ def test_nothing_there(tmp_path: Path) -> None:
         open_terrain(tmp_path / "absent.tif", "egm96")
     with pytest.raises(ConfigError):
         open_terrain(tmp_path / "absent.tif", "sea", math.nan)
+
+
+def test_a_place_of_no_earthly_crs(dem: Any) -> None:
+    with pytest.raises(MapError, match=r"\.tif: the georeference leads nowhere on Earth"):
+        open_terrain(dem(crs='LOCAL_CS["Site",UNIT["metre",1]]'), "egm96")
