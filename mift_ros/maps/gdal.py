@@ -15,9 +15,9 @@ from mift_ros.errors import GeometryError, MapError
 BLOCK_CACHE_BYTES = 64 * 2**20
 """GDAL's default is 5 % of the machine's memory; a fixed figure keeps reading flat for a map of any size."""
 DRIVERS = (
-    "GTiff", "VRT", "MBTiles", "JP2OpenJPEG", "JPEG", "PNG", "WEBP", "HFA", "ENVI", "AAIGrid", "DTED", "SRTMHGT",
+    "GTiff", "VRT", "JP2OpenJPEG", "JPEG", "PNG", "WEBP", "HFA", "ENVI", "AAIGrid", "DTED", "SRTMHGT",
 )  # fmt: skip
-"""Formats that a file is opened in, whatever its name: GDAL also knows such as fetch from servers."""
+"""Formats of files of any name but .mbtiles: GDAL also knows such as fetch from servers or run SQL."""
 _OPTIONS = {
     "GDAL_CACHEMAX": BLOCK_CACHE_BYTES,
     # A VRT may name servers as its sources: /vsicurl and its kin open one file alone, which does not exist, and what

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from rasterio.enums import Resampling
 from rasterio.io import DatasetReader
@@ -12,6 +13,7 @@ from rasterio.warp import transform
 from mift_ros.errors import MapError
 from mift_ros.geometry.frames import LocalFrame
 from mift_ros.maps.gdal import gdal
+from mift_ros.maps.mbtiles import open_mbtiles
 from mift_ros.maps.raster import RasterMap, crs_of, open_dataset
 
 
@@ -21,7 +23,7 @@ def open_geotiff(path: Path) -> RasterMap:
     Raises:
         MapError: not an image, no CRS, no geotransform, or pixels that cannot be used.
     """
-    dataset = open_dataset(str(path), str(path))
+    dataset = _open(path)
     with gdal(f"{path}: not an image that can be read"):
         # QGIS and gdalinfo write statistics into an .aux.xml beside any map they open
         files = [file for name in dataset.files if (file := Path(name)).is_file() and not name.endswith(".aux.xml")]
@@ -31,13 +33,19 @@ def open_geotiff(path: Path) -> RasterMap:
         raise MapError(f"{path}: no CRS; assign the one it was made in: 'rio edit-info --crs EPSG:... {path.name}'")
     if dataset.transform.is_identity:
         raise MapError(f"{path}: a CRS but no geotransform, so its pixels have no place; georeference it first")
-    return RasterMap(dataset, path.name, files, reopen=str(path))
+    return RasterMap(dataset, path.name, files, lambda level: _open(path, overview_level=level))
 
 
 def is_georeferenced(path: Path) -> bool:
     """Whether the file itself says where it lies."""
-    with open_dataset(str(path), str(path)) as dataset:
+    with _open(path) as dataset:
         return dataset.crs is not None or bool(dataset.gcps[0])
+
+
+def _open(path: Path, **options: Any) -> DatasetReader:
+    if path.suffix.lower() == ".mbtiles":
+        return open_mbtiles(path, **options)
+    return open_dataset(str(path), str(path), **options)
 
 
 def straighten(dataset: DatasetReader, name: str, **warp: str) -> WarpedVRT:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import threading
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import rasterio
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.errors import NotGeoreferencedWarning
@@ -34,10 +33,16 @@ Raster: TypeAlias = DatasetReader | WarpedVRT
 class RasterMap:
     """A georeferenced raster in any CRS; implements MapSource. Thread-safe: one read at a time."""
 
-    def __init__(self, dataset: Raster, name: str, files: Sequence[Path], reopen: str | None = None) -> None:
+    def __init__(
+        self,
+        dataset: Raster,
+        name: str,
+        files: Sequence[Path],
+        reopen: Callable[[int], DatasetReader] | None = None,
+    ) -> None:
         """Take over `dataset`, whose affine transform and CRS must be set.
 
-        `files` are what sha256() covers; `reopen` is the path that overview levels are opened from, if there are any.
+        `files` are what sha256() covers; `reopen` opens an overview level, if there are any.
 
         Raises:
             MapError: the pixel type, the bands or the georeference cannot be used.
@@ -113,19 +118,19 @@ class RasterMap:
             return self._dataset
         level = self._overviews[max(fitting)]
         if level not in self._levels:
-            self._levels[level] = rasterio.open(self._reopen, overview_level=level)
+            self._levels[level] = self._reopen(level)
         return self._levels[level]
 
 
-def open_dataset(text: str, name: str) -> DatasetReader:
-    """Open a path or VRT text; `name` is what an error calls it.
+def open_dataset(text: str, name: str, drivers: Sequence[str] = DRIVERS, **options: Any) -> DatasetReader:
+    """Open a path or VRT text in one of these formats, with GDAL's `options`; `name` is what an error calls it.
 
     Raises:
         MapError: GDAL cannot read it.
     """
     with warnings.catch_warnings(), gdal(f"{name}: not an image that can be read"):
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        return DatasetReader(text, driver=list(DRIVERS))
+        return DatasetReader(text, driver=list(drivers), **options)
 
 
 def _select_bands(dataset: Raster, name: str) -> tuple[list[int], int | None]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,56 @@ def test_mbtiles(tmp_path: Path) -> None:
         dataset.write(np.stack([np.full((512, 512), v, np.uint8) for v in (10, 20, 30, 255)]))
     patch = open_map(path).read(FRAME, 10.0, -10.0, 50, 50, 1.0)
     assert patch.valid.all() and patch.rgb[25, 25].tolist() == [10, 20, 30]
+
+
+def write_mbtiles(path: Path, tile: np.ndarray, views: str = "", **metadata: str) -> Path:
+    """3 x 3 tiles of zoom 17, all `tile`."""
+    encoded = cv2.imencode(".png", tile)[1].tobytes()
+    with closing(sqlite3.connect(path)) as database:
+        database.execute("CREATE TABLE metadata (name TEXT, value TEXT)")
+        database.executemany("INSERT INTO metadata VALUES (?, ?)", {"format": "png", **metadata}.items())
+        columns = "zoom_level INTEGER, tile_column INTEGER, tile_row INTEGER, tile_data BLOB"
+        database.execute(f"CREATE TABLE {'map' if views else 'tiles'} ({columns})")
+        for place in range(9):
+            row = (17, 93978 + place % 3, 2**17 - 59018 - place // 3, encoded)
+            database.execute(f"INSERT INTO {'map' if views else 'tiles'} VALUES (?, ?, ?, ?)", row)
+        if views:
+            database.execute(views)
+        database.commit()
+    return path
+
+
+GREY = np.full((256, 256, 3), 100, np.uint8)
+
+
+@pytest.mark.parametrize("bounds", ["", "-180,-85,180,85", "nan,inf,a,b"])
+def test_mbtiles_lie_where_their_tiles_are(tmp_path: Path, bounds: str) -> None:
+    told = {"bounds": bounds} if bounds else {}
+    source = open_map(write_mbtiles(tmp_path / "town.mbtiles", GREY, "CREATE VIEW tiles AS SELECT * FROM map", **told))
+    b = source.bounds
+    assert b.east - b.west == pytest.approx(3 * 360 / 2**17, rel=1e-6)
+    frame = LocalFrame((b.south + b.north) / 2, (b.west + b.east) / 2)
+    assert (source.read(frame, -400, 400, 800, 800, 1.0).rgb == 100).all()
+
+
+def test_a_view_that_never_ends(tmp_path: Path) -> None:
+    endless = (
+        "CREATE VIEW tiles AS WITH r(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM r) "
+        "SELECT 17 zoom_level, n tile_column, n tile_row, x'00' tile_data FROM r WHERE n < 0"
+    )
+    with pytest.raises(MapError, match=r"town\.mbtiles: a view in it has a WITH clause"):
+        open_map(write_mbtiles(tmp_path / "town.mbtiles", GREY, endless))
+
+
+def test_tiles_that_would_fill_the_memory(tmp_path: Path) -> None:
+    with pytest.raises(MapError, match=r"town\.mbtiles: tiles of more than 4096 pixels a side"):
+        open_map(write_mbtiles(tmp_path / "town.mbtiles", np.zeros((5000, 5000), np.uint8)))
+
+
+def test_what_is_no_mbtiles(tmp_path: Path) -> None:
+    (tmp_path / "town.mbtiles").write_text("not a database" * 100)
+    with pytest.raises(MapError, match=r"town\.mbtiles: not an MBTiles file that can be read"):
+        open_map(tmp_path / "town.mbtiles")
 
 
 def swap(numbers: str) -> str:
