@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mift_ros.errors import MapError
+from mift_ros.maps.image_size import image_size
 from mift_ros.maps.mosaic import PlacedImage, mosaic_vrt, probe_image
 from mift_ros.maps.raster import RasterMap, open_dataset
 
@@ -25,8 +26,13 @@ def open_xyz(folder: Path) -> RasterMap:
     """Open a tile folder in the XYZ numbering (row 0 in the north), EPSG:3857; tiles all of one size and format.
 
     Raises:
-        MapError: there are no tiles at the deepest zoom, or a tile's number does not exist at it.
+        MapError: there are no tiles at the deepest zoom, one has another size, or rows may count from the south.
     """
+    if (folder / "tilemapresource.xml").exists():
+        raise MapError(
+            f"{folder}: its tilemapresource.xml is that of TMS, whose rows count from the south; write the tiles with "
+            "'gdal2tiles --xyz', or delete it if theirs count from the north"
+        )
     zoom = zoom_levels(folder)[-1]
     found = sorted(
         (int(column.name), int(tile.stem), tile)
@@ -37,11 +43,15 @@ def open_xyz(folder: Path) -> RasterMap:
     )
     if not found:
         raise MapError(f"{folder}: no tiles like {zoom}/X/Y.png")
-    # Opening every header of a large pyramid takes minutes, so the first tile speaks for all.
     first = probe_image(found[0][2])
     side = 2 * _HALF_WORLD_M / 2**zoom
     placed = []
     for x, y, path in found:
+        if (size := image_size(path)) != (first.width, first.height):
+            raise MapError(
+                f"{path}: {size[0]}x{size[1]} pixels, but {found[0][2].name} is {first.width}x{first.height}; "
+                "tiles must be of one size"
+            )
         west, north = x * side - _HALF_WORLD_M, _HALF_WORLD_M - y * side
         placed.append(PlacedImage(replace(first, path=path), west, north, west + side, north - side))
     files = [path for _, _, path in found]

@@ -131,6 +131,29 @@ def test_web_map_tiles(tmp_path: Path, suffix: str) -> None:
     assert np.abs(patch.rgb[:, 21:].astype(int) - 200).max() <= 2
 
 
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp"])
+def test_a_web_map_tile_of_another_size_is_named(tmp_path: Path, suffix: str) -> None:
+    for y, side in enumerate((256, 256, 512)):
+        write_image(tmp_path / "17" / "93978" / f"{59018 + y}{suffix}", 100, side, side)
+    with pytest.raises(MapError, match=rf"59020\{suffix}: 512x512 pixels, but 59018\{suffix} is 256x256"):
+        open_map(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0\x00\x00\x00\x00\x00", b""])
+def test_a_web_map_tile_that_is_damaged_is_named(tmp_path: Path, content: bytes) -> None:
+    write_image(tmp_path / "17" / "93978" / "59018.png", 100, 256, 256)
+    (tmp_path / "17" / "93978" / "59019.png").write_bytes(content)
+    with pytest.raises(MapError, match=r"59019\.png: not an image"):
+        open_map(tmp_path)
+
+
+def test_tiles_that_count_from_the_south_are_refused(tmp_path: Path) -> None:
+    write_image(tmp_path / "17" / "93978" / "72053.png", 100, 256, 256)
+    (tmp_path / "tilemapresource.xml").write_text('<TileMap version="1.0.0"><SRS>EPSG:3857</SRS></TileMap>')
+    with pytest.raises(MapError, match="rows count from the south; write the tiles with 'gdal2tiles --xyz'"):
+        open_map(tmp_path)
+
+
 def test_mbtiles(tmp_path: Path) -> None:
     import rasterio
     from rasterio.transform import Affine
