@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
+import reprlib
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from mift_ros.errors import MapError
 from mift_ros.maps.mosaic import ImageFile, PlacedImage
 
 _MAX_TEXT_BYTES = 2**26
+_MAX_NAME_BYTES = 255
 _MAX_STRETCH = 1.2
 
 logger = logging.getLogger(__name__)
@@ -28,8 +30,8 @@ def read_text(path: Path) -> str:
 
 def inside(folder: Path, name: str, where: str) -> Path:
     """A file of the folder: a list of tiles must not reach out of it."""
-    if not name or Path(name).name != name:
-        raise MapError(f"{where}: {name!r} must be the name of an image in the same folder")
+    if not name or Path(name).name != name or len(name.encode(errors="replace")) > _MAX_NAME_BYTES:
+        raise MapError(f"{where}: {reprlib.repr(name)} must be the name of an image in the same folder")
     return folder / name
 
 

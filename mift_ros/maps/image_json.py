@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import reprlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ def open_json(path: Path) -> RasterMap:
     """
     try:
         content = json.loads(read_text(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise MapError(f"{path}: not JSON ({error})") from error
     if not isinstance(content, dict):
         raise MapError(f"{path}: an object with the image's corners is needed")
@@ -35,7 +36,8 @@ def open_json(path: Path) -> RasterMap:
     if "corners_lonlat" in content:
         corners = _corners(content["corners_lonlat"], path)
         dataset = open_dataset(corners_vrt(image, corners), str(path))
-        # Over one image a cubic is within centimetres of a perspective, and four times as fast as a spline.
+        # A cubic is within 0.02 m per km of a perspective where opposite sides differ by a tenth, 0.2 m by a fifth, 7 m
+        # by a half. A spline through the same points is no nearer and four times as slow.
         return RasterMap(
             straighten(dataset, str(path), SRC_METHOD="GCP_POLYNOMIAL", MAX_GCP_ORDER="3"),
             image.path.name,
@@ -81,6 +83,6 @@ def _cross(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float
 def _pair(raw: Any, key: str, path: Path) -> tuple[float, float]:
     try:
         first, second = (float(value) for value in raw)
-    except (TypeError, ValueError) as error:
-        raise MapError(f"{path}: {key!r} must be two numbers, not {raw!r}") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise MapError(f"{path}: {key!r} must be two numbers, not {reprlib.repr(raw)}") from error
     return first, second

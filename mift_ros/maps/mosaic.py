@@ -17,6 +17,8 @@ from mift_ros.maps.raster import open_dataset
 _BAND_NAMES = ("Red", "Green", "Blue", "Alpha")
 _MAX_SIDE = 2**31 - 1
 _CONTROL_POINTS = 7
+_MIN_PIXEL = 1e-12
+"""In degrees or metres: far below what a camera can tell, far above where divisions by it overflow."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,8 @@ def mosaic_vrt(images: Sequence[PlacedImage], epsg: int) -> str:
     east, north = max(i.east for i in images), max(i.north for i in images)
     x_res = min((i.east - i.west) / i.image.width for i in images)
     y_res = min((i.north - i.south) / i.image.height for i in images)
+    if min(x_res, y_res) < _MIN_PIXEL:
+        raise MapError(f"{images[0].image.path.parent}: bounds of no size for images of so many pixels; wrong bounds?")
     width, height = round((east - west) / x_res), round((north - south) / y_res)
     if max(width, height) > _MAX_SIDE:
         raise MapError(f"{images[0].image.path.parent}: the images are {width}x{height} pixels apart; wrong bounds?")

@@ -19,7 +19,10 @@ def open_csv(path: Path) -> RasterMap:
     Raises:
         MapError: a column or image is missing, a number cannot be read, or latitude and longitude are swapped.
     """
-    rows = [_unquote(row) for row in csv.reader(read_text(path).splitlines(), skipinitialspace=True) if row]
+    try:
+        rows = [_unquote(row) for row in csv.reader(read_text(path).splitlines(), skipinitialspace=True) if row]
+    except csv.Error as error:
+        raise MapError(f"{path}: not a list of images ({error})") from error
     if len(rows) < 2:
         raise MapError(f"{path}: no tiles; a header and one line per image are needed")
     columns = _columns(rows[0], path)

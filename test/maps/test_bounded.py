@@ -235,6 +235,9 @@ def swap(numbers: str) -> str:
         (f"{HEADER}\neast.png,91,78.1,90.5,78.2", "line 2: latitudes .* not within 90 deg"),
         (f"{HEADER}\neast.png,nan,78.1,17.4,78.2", "line 2: latitudes"),
         (f"{HEADER}\n../east.png,{tile_bounds(0, 0)}", "must be the name of an image in the same folder"),
+        (f"{HEADER}\n{'a' * 300}.png,{tile_bounds(0, 0)}", "must be the name of an image in the same folder"),
+        (f"{HEADER}\neast.png,{'1' * 200_000},5,44,6", "not a list of images"),
+        (f"{HEADER}\neast.png,5e-324,0,0,5e-324", "bounds of no size"),
         (f"{HEADER}\nnotes.txt,{tile_bounds(0, 0)}", "notes.txt: not an image"),
     ],
 )
@@ -249,6 +252,8 @@ def test_bad_csv(two_tiles: Path, text: str, told: str) -> None:
     ("content", "told"),
     [
         ("{", "not JSON"),
+        ("[" * 200_000, "not JSON"),
+        ('{"nw_latlon": [1%s, 5], "se_latlon": [1, 2]}' % ("0" * 400), "'nw_latlon' must be two numbers"),
         ("[]", "an object"),
         ({"width": 4}, "needs 'corners_lonlat'"),
         ({"corners_lonlat": {"TL": [1, 2]}}, "needs exactly TL, TR, BR, BL"),
