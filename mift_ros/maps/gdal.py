@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio.errors import RasterioError
+from rasterio.errors import RasterioError, RasterioIOError
 
 from mift_ros.errors import GeometryError, MapError
 
@@ -25,8 +25,9 @@ _OPTIONS = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
     "GDAL_HTTP_PROXY": "http://127.0.0.1:1",
 }
-_ERRORS = (RasterioError, CPLE_BaseError, GeometryError, ValueError, OverflowError)
-"""GDAL's own errors derive from Exception, those of a CRS and of a path that is not UTF-8 from ValueError."""
+_ERRORS = (RasterioError, RasterioIOError, CPLE_BaseError, GeometryError, ValueError, OverflowError)
+"""GDAL's own errors derive from Exception, those of a CRS and of a path that is not UTF-8 from ValueError, and before
+rasterio 1.4 those of files from OSError."""
 _SHOWN_CHARACTERS = 200
 
 
