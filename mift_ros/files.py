@@ -1,4 +1,4 @@
-"""Files that are either the old one or the new one, whenever the process ends or power goes."""
+"""Files that are either the old one or the new one, whenever the process ends or power goes; folders by their maker."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from mift_ros.errors import ConfigError
 
 
 @contextmanager
@@ -37,3 +39,18 @@ def write_file(path: Path, content: bytes | str) -> None:
     """
     with replacing(path) as temporary:
         temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def claim_folder(folder: Path, mark: str) -> None:
+    """Make a folder whose files may be replaced: a new one, an empty one, or one that an earlier call left its mark in.
+
+    Raises:
+        ConfigError: it holds what others put there.
+        OSError: it cannot be written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / mark).is_file() and any(folder.iterdir()):
+        raise ConfigError(
+            f"{folder}: holds files that this command did not make, and it replaces what is there; choose another one"
+        )
+    (folder / mark).touch()

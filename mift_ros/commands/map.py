@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from mift_ros.commands.output import require_cache_or_new, require_new
 from mift_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -50,13 +51,17 @@ def build(
         float | None, typer.Option(help="Height of the geoid above the ellipsoid at the site, to be added to them, m.")
     ] = None,
 ) -> None:
-    """Embed a map once, before flight. Interrupt it and run it again to continue."""
+    """Embed a map once, before flight. Interrupt it and run it again to continue.
+
+    A cache that is there already is replaced, any other file is not.
+    """
     from mift_ros.cache.build import BuildOptions, build_cache
     from mift_ros.cache.busy import WatchedEmbedder
     from mift_ros.cache.reader import MapCache
     from mift_ros.inference.load import load_embedder
     from mift_ros.maps.open import open_map
 
+    require_cache_or_new(out)
     command = shlex.join(["mift", *sys.argv[1:]])
     options = BuildOptions(tile_size_m, stride_m, raster_gsd_m, imagery_date, attribution, command)
     opened, embedder = open_map(source), WatchedEmbedder(load_embedder(model, threads))
@@ -131,7 +136,7 @@ def haystack(
     imagery: Annotated[
         list[str], typer.Argument(help="Maps, folders of GeoTIFFs, or PATH=GSD_M for images without a place.")
     ],
-    out: Annotated[Path, typer.Option("--out", "-o", help="The GeoTIFF to write.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The GeoTIFF to write, a new file.")],
     size_m: Annotated[float, typer.Option(help="Side of the large map, m.")] = 10_000.0,
     gsd_m: Annotated[float, typer.Option(help="Its ground sample distance, m per pixel.")] = 0.3,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same map.")] = 0,
@@ -141,6 +146,7 @@ def haystack(
     from mift_ros.maps.haystack import write_haystack
     from mift_ros.maps.open import open_map
 
+    require_new(out)
     grounds = open_grounds(imagery)
     with _progress() as bars:
         task = bars.add_task("cells", total=None)

@@ -12,6 +12,7 @@ from rich.progress import Progress
 
 from mift_ros.errors import SimulationError
 from mift_ros.evaluation.settings import read_settings
+from mift_ros.files import claim_folder
 from mift_ros.simulation.disturbances import Disturbances, Phase
 from mift_ros.simulation.flight import FlightPlan, simulate
 from mift_ros.simulation.record import Storage
@@ -19,6 +20,7 @@ from mift_ros.simulation.trajectory import Pattern
 
 app = typer.Typer(no_args_is_help=True)
 console = Console()
+TOWN_MARK = ".mift-town"
 
 
 class Heading(str, Enum):
@@ -32,7 +34,7 @@ class Heading(str, Enum):
 def simulate_command(
     map_path: Annotated[Path | None, typer.Argument(metavar="MAP", help="Any map `mift map build` reads.")] = None,
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Folder of the rosbag2 to write.")] = None,
-    town: Annotated[Path | None, typer.Option(help="Make a town in this folder and fly over it instead.")] = None,
+    town: Annotated[Path | None, typer.Option(help="Make a town in this new folder and fly over it instead.")] = None,
     size_m: Annotated[float, typer.Option(help="Side of the town.")] = 1200.0,
     look: Annotated[Path | None, typer.Option(help="Another picture of the same ground, for the camera.")] = None,
     heights: Annotated[Path | None, typer.Option(help="GeoTIFF, m above the ellipsoid: surface[, terrain].")] = None,
@@ -79,6 +81,7 @@ def _make_town(folder: Path, seed: int, size_m: float) -> tuple[Path, Path, Path
     from mift_ros.simulation.geotiff import write_world
     from mift_ros.simulation.world import make_town
 
+    claim_folder(folder, TOWN_MARK)
     with console.status("building the town"):
         files = write_world(make_town(seed, size_m), folder)
     console.print(

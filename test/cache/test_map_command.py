@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 from mift_ros.cache.reader import MapCache
 from mift_ros.cache.workfile import partial_path
 from mift_ros.commands.map import app
+from mift_ros.errors import ConfigError
 
 MIFT = (sys.executable, "-m", "mift_ros.cli")
 
@@ -53,6 +55,35 @@ def test_errors_are_one_line_and_exit_code_2(
     assert result.returncode == 2
     assert result.stderr.startswith("mift: ") and told in result.stderr
     assert result.stderr.count("\n") == 1 and "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("name", ["own.tif", "own.tif.aux.xml", "link", "town.cache"])
+def test_only_a_cache_is_replaced(map_path: Path, tiny_model_path: Path, tmp_path: Path, name: str) -> None:
+    """Nor is a file that bears the name of an unfinished cache."""
+    own = tmp_path / "own.tif"
+    own.write_bytes(map_path.read_bytes())
+    (tmp_path / "link").symlink_to(own)
+    (tmp_path / "own.tif.aux.xml").write_text("<PAMDataset/>")
+    (tmp_path / "town.cache.partial").write_bytes(b"\0" * 10 + b"mine")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    words = ["build", str(own), "-o", str(tmp_path / name), "--model", str(tiny_model_path), "--tile-size-m", "32"]
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, ConfigError)
+    assert "exists already and is no map cache, so it is not replaced" in str(result.exception)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("damage", [lambda data: data, lambda data: data[:5000], lambda data: b""])
+def test_a_cache_is_replaced_even_a_damaged_one(
+    map_path: Path, tiny_model_path: Path, tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    out = tmp_path / "town.cache"
+    words = ["build", str(map_path), "-o", str(out), "--model", str(tiny_model_path), "--tile-size-m", "32"]
+    assert CliRunner().invoke(app, words).exit_code == 0
+    out.write_bytes(damage(out.read_bytes()))
+    (tmp_path / "town.cache.partial").write_bytes(bytes(5000))  # stopped before its first checkpoint
+    assert CliRunner().invoke(app, words).exit_code == 0
+    assert len(MapCache.open(out)) and not partial_path(out).exists()
 
 
 def test_ctrl_c_leaves_what_the_next_run_continues(map_path: Path, tiny_model_path: Path, tmp_path: Path) -> None:

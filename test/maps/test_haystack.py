@@ -179,3 +179,13 @@ def test_the_command_says_what_it_made(needle: Path, hay: str, tmp_path: Path) -
     words = ["haystack", str(needle), hay, "-o", str(out), "--size-m", "500", "--gsd-m", "1"]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0 and "500 x 500 pixels" in result.output and out.is_file()
+
+
+@pytest.mark.parametrize("name", ["needle.tif", "."])
+def test_an_input_is_no_output(needle: Path, hay: str, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Neither is a folder; both are told before anything is drawn."""
+    monkeypatch.chdir(needle.parent)
+    before = needle.read_bytes()
+    result = CliRunner().invoke(app, ["haystack", str(needle), hay, "-o", name, "--size-m", "600", "--gsd-m", "2"])
+    assert str(result.exception) == f"{name}: exists already and is not replaced; choose another name or remove it"
+    assert needle.read_bytes() == before and "cells" not in result.output
