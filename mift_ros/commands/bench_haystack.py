@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
-from mift_ros.errors import ConfigError
+from mift_ros.commands.output import make_folder
 
 if TYPE_CHECKING:
     from mift_ros.cache.reader import MapCache
@@ -54,7 +54,7 @@ def haystack(
 
     config = LocalizerConfig.from_mapping(read_settings(None, settings or []))
     flight = Flight(Bag(bag), config.max_telemetry_age_s)
-    _make(out)
+    make_folder(out, "the caches")
     rows: list[Row] = []
     for model in models:
         embedder = load_embedder(model, threads)
@@ -120,11 +120,3 @@ def _show(rows: list[Row], title: str) -> None:
     console = Console()
     Console(width=max(console.width, 160)).print(table)
     console.print(machine(*PACKAGES))
-
-
-def _make(folder: Path) -> None:
-    """Before the run rather than after it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{folder}: no folder for the caches ({error.strerror})") from error

@@ -17,7 +17,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
-from mift_ros.errors import BagError, ConfigError
+from mift_ros.commands.output import make_folder
+from mift_ros.errors import BagError
 from mift_ros.files import write_file
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def localization(
     if not any(truth for _, truth in flight.truths()):
         raise BagError(f"{bag}: no image has a truth to be compared with")
     if out is not None:
-        _make(out)
+        make_folder(out, "the results")
     total = min(flight.bag.frames, frames or flight.bag.frames)
     with _progress(total) as progress:
         samples = islice(flight.samples(), total)
@@ -77,14 +78,6 @@ def _progress(frames: int) -> Iterator[Callable[[str, int, int], None]]:
     with Progress(*columns, transient=True) as bars:
         task = bars.add_task("comparing", total=frames)
         yield lambda text, done, total: bars.update(task, description=text, completed=done, total=total or frames)
-
-
-def _make(folder: Path) -> None:
-    """Before the run rather than after it."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ConfigError(f"{folder}: no folder for the results ({error.strerror})") from error
 
 
 def _write(folder: Path, outcomes: list[Outcome]) -> None:

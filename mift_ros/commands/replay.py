@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mift_ros.cache.reader import MapCache
+from mift_ros.commands.output import make_folder
 from mift_ros.commands.simulate import Heading
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.bag import Bag
@@ -55,6 +57,8 @@ def replay_command(
     node, config = _configure(params, settings or [], heading)
     opened = Bag(bag, _topics(topic or []))
     flight = Flight(opened, config.max_telemetry_age_s, node.body_from_camera(), node.image_is_rectified)
+    folder = out or _folder_beside(bag)
+    make_folder(folder, "the report")
     if ros:
         records = _over_ros(flight, RosReplay(flight.bag, cache, model, {**_changed(node), **_changed(config)}, rate))
     else:
@@ -63,8 +67,13 @@ def replay_command(
     context = Context(
         str(bag), shlex.join(["mift", *sys.argv[1:]]), {**_changed(node), **_changed(config)}, _notes(flight)
     )
-    folder = out or bag.with_name(f"{bag.stem}-replay")
     console.print(f"report: {write_report(folder, records, MapCache.open(cache), context)}", soft_wrap=True)
+
+
+def _folder_beside(bag: Path) -> Path:
+    """BAG-replay, also where the bag is the working directory; dots in the name of a folder are part of it."""
+    place = Path(os.path.abspath(bag))
+    return place.with_name(f"{place.stem if place.is_file() else place.name}-replay")
 
 
 def _configure(params: Path | None, words: list[str], heading: Heading) -> tuple[NodeConfig, LocalizerConfig]:

@@ -2,6 +2,7 @@
 
 import csv
 import re
+import shutil
 import subprocess
 import sys
 
@@ -92,8 +93,9 @@ def test_a_report_of_nothing_can_still_be_written(flown, tmp_path):
     assert "unknown" in page.read_text()
 
 
-def mift(*words):
-    return subprocess.run([sys.executable, "-m", "mift_ros.cli", *map(str, words)], capture_output=True, text=True)
+def mift(*words, cwd=None):
+    command = [sys.executable, "-m", "mift_ros.cli", *map(str, words)]
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd)
 
 
 def test_the_command_prints_the_figures_and_writes_the_report(flown, tiny_model_path, tmp_path):
@@ -118,3 +120,20 @@ def test_a_wrong_command_is_one_line_and_exit_code_2(flown, tiny_model_path, ext
     done = mift("replay", bag, "--cache", cache, "--model", tiny_model_path, *extra)
     assert done.returncode == 2
     assert line in done.stderr and done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+def test_the_report_lies_beside_the_bag_also_from_within_and_with_dots_in_its_name(flown, tiny_model_path, tmp_path):
+    bag, cache, _ = flown
+    for name in ("x-10.00.01", "x-10.00.02"):
+        shutil.copytree(bag, tmp_path / name)
+        done = mift("replay", ".", "--cache", cache, "--model", tiny_model_path, cwd=tmp_path / name)
+        assert done.returncode == 0, done.stderr
+        assert (tmp_path / f"{name}-replay" / "report.html").is_file()
+
+
+def test_a_report_without_a_place_is_told_before_the_replay(flown, tiny_model_path, tmp_path):
+    bag, cache, _ = flown
+    taken = tmp_path / "taken"
+    taken.write_text("")
+    done = mift("replay", bag, "--cache", cache, "--model", tiny_model_path, "-o", taken)
+    assert done.stderr == f"mift: {taken}: no folder for the report (File exists)\n" and done.stdout == ""
