@@ -10,7 +10,7 @@ from importlib.metadata import entry_points
 import typer
 
 from mift_ros import __version__
-from mift_ros.errors import MiftError
+from mift_ros.errors import MiftError, first_line
 from mift_ros.threads import keep_blas_single
 
 GROUPS = {
@@ -89,12 +89,11 @@ def main() -> None:
     try:
         _root(called if called in known else None)()
     except MiftError as error:
-        print(f"mift: {error}", file=sys.stderr)
+        print(f"mift: {' '.join(str(error).splitlines())}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        if error.filename is None:
-            raise
-        print(f"mift: {error.filename}: {error.strerror}", file=sys.stderr)
+        where = "" if error.filename is None else f"{error.filename}: "  # a full disk names no file
+        print(f"mift: {where}{error.strerror or first_line(error)}", file=sys.stderr)
         sys.exit(2)
     except ModuleNotFoundError as error:
         print(f"mift: {_missing(called, error)}", file=sys.stderr)

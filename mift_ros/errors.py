@@ -43,3 +43,8 @@ class TrainingError(MiftError):
 
 class ExportError(MiftError):
     """A model that cannot be exported, or whose export differs from it."""
+
+
+def first_line(error: Exception) -> str:
+    """The first line of an error's text, its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.errors import ModelError
-from mift_ros.inference.trial import first_line
+from mift_ros.errors import ModelError, first_line
 
 if TYPE_CHECKING:
     import onnxruntime

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.errors import ModelError
+from mift_ros.errors import ModelError, first_line
 from mift_ros.inference.embedder import METADATA_KEY, ModelIdentity
 from mift_ros.inference.preprocess import Preprocessor
 from mift_ros.inference.providers import CPU, SHORT_NAMES, TENSORRT, in_order, options_of, why_not
-from mift_ros.inference.trial import first_line, try_out
+from mift_ros.inference.trial import try_out
 from mift_ros.threads import processors
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from mift_ros.errors import ModelError
+from mift_ros.errors import ModelError, first_line
 from mift_ros.inference.embedder import ModelIdentity
 
 Embed = Callable[[npt.NDArray[np.uint8]], npt.NDArray[np.float32]]
@@ -54,8 +54,3 @@ def try_batches(embed: Embed, batches: tuple[int, ...], identity: ModelIdentity,
                 f"{where}: one image comes out differently in a batch of {batch} (cosine {cosine:.3f}); build the "
                 "engine for a single batch size ('mift export tensorrt --batch')"
             )
-
-
-def first_line(error: Exception) -> str:
-    """The first line of an error's text, its type where it has none."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].strip()

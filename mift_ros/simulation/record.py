@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
 from types import TracebackType
@@ -14,7 +16,7 @@ import numpy.typing as npt
 from rosbags.interfaces import Connection
 from rosbags.rosbag2 import StoragePlugin, Writer
 
-from mift_ros.errors import BagError
+from mift_ros.errors import BagError, first_line
 from mift_ros.geometry.camera import CameraModel
 from mift_ros.simulation.messages import Messages, Quaternion, flight_types
 
@@ -49,22 +51,26 @@ class FlightWriter:
 
     def __enter__(self) -> FlightWriter:
         """Start writing; a partial bag that was left by an interrupted run is removed."""
-        try:
+        with self._failure_told():
             shutil.rmtree(self._work, ignore_errors=True)
             self._work.mkdir(parents=True)
             # version 9 lists QoS profiles, which Humble's rosbag2 cannot read: there they are one text
             self._writer = Writer(self._work / self._path.name, version=8, storage_plugin=self._storage)
             self._writer.open()
-        except OSError as error:
-            raise BagError(f"{self._path} cannot be written: {error}") from error
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, trace: TracebackType | None) -> None:
         """Finish the bag, or remove what there is of it."""
-        self._writer.close()
-        if kind is None:
-            os.replace(self._work / self._path.name, self._path)
-        shutil.rmtree(self._work, ignore_errors=True)
+        try:
+            with self._failure_told():
+                self._writer.close()
+                if kind is None:
+                    os.replace(self._work / self._path.name, self._path)
+        except BagError:
+            if kind is None:  # else what ended the block is told
+                raise
+        finally:
+            shutil.rmtree(self._work, ignore_errors=True)
 
     def image(self, stamp_ns: int, rgb: npt.NDArray[np.uint8], compress: bool, arrival_ns: int | None = None) -> None:
         """An exposure [H, W, 3], raw or as JPEG; it arrives after TRANSFER_NS if nothing else is said."""
@@ -99,6 +105,16 @@ class FlightWriter:
 
     def _write(self, topic: str, log_ns: int, message: Any) -> None:
         kind = message.__msgtype__
-        if topic not in self._topics:
-            self._topics[topic] = self._writer.add_connection(topic, kind, typestore=self._types)
-        self._writer.write(self._topics[topic], log_ns, self._types.serialize_cdr(message, kind))
+        data = self._types.serialize_cdr(message, kind)
+        with self._failure_told():
+            if topic not in self._topics:
+                self._topics[topic] = self._writer.add_connection(topic, kind, typestore=self._types)
+            self._writer.write(self._topics[topic], log_ns, data)
+
+    @contextmanager
+    def _failure_told(self) -> Iterator[None]:
+        """The storage libraries raise whatever they stumble over on a full disk."""
+        try:
+            yield
+        except Exception as error:
+            raise BagError(f"{self._path} cannot be written: {first_line(error)}") from error

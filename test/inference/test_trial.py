@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from mift_ros.errors import ModelError
-from mift_ros.inference.trial import first_line, try_batches, try_out
+from mift_ros.errors import ModelError, first_line
+from mift_ros.inference.trial import try_batches, try_out
 
 
 def unit_vectors(images, dim=192):
