@@ -14,7 +14,7 @@ from rasterio.enums import ColorInterp, Resampling
 from rasterio.shutil import copy
 from rasterio.transform import from_origin
 
-from mift_ros.errors import SimulationError
+from mift_ros.errors import SimulationError, first_line
 from mift_ros.files import replacing
 from mift_ros.simulation.world import World
 
@@ -71,5 +71,5 @@ def write_geotiff(pixels: npt.NDArray[Any], path: Path, lat_deg: float, lon_deg:
                 dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
             with replacing(path) as temporary:
                 copy(dataset, str(temporary), overview_resampling=Resampling.average.name, **options)
-    except (OSError, rasterio.errors.RasterioError) as error:
-        raise SimulationError(f"{path} cannot be written: {error}") from error
+    except Exception as error:  # GDAL's own, as of a full disk, share no public base class
+        raise SimulationError(f"{path} cannot be written: {first_line(error)}") from error
