@@ -5,9 +5,10 @@ The SHA-256 comes from the user, or from a file SOURCE.sha256 beside the model, 
 
 from __future__ import annotations
 
-import hashlib
+import logging
 import os
 import re
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from urllib.parse import unquote, urlsplit
 
 from mift_ros.errors import ModelError
 from mift_ros.files import write_file
+from mift_ros.inference.engines import sha256_of
 from mift_ros.inference.fetch import Missing, beside, is_url, open_source
 from mift_ros.inference.installed import (
     CARD_SUFFIX,
@@ -29,6 +31,8 @@ from mift_ros.inference.installed import (
 )
 from mift_ros.inference.load import packaged_models
 from mift_ros.inference.onnx import read_identity
+
+logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int], None]
 """Called with the bytes done and all bytes, 0 where the server does not say."""
@@ -62,7 +66,8 @@ def install(wanted: Wanted, progress: Progress = lambda done, total: None) -> tu
     place = folder()
     try:
         place.mkdir(parents=True, exist_ok=True)
-        partial = place / f"{name}.partial"
+        # another process may install the same name
+        partial = place / f"{name}.{uuid.uuid4().hex[:8]}.partial"
         try:
             return name, _install(wanted, name, expected, partial, progress)
         finally:
@@ -72,16 +77,17 @@ def install(wanted: Wanted, progress: Progress = lambda done, total: None) -> tu
 
 
 def _install(wanted: Wanted, name: str, expected: str, partial: Path, progress: Progress) -> Record:
-    found = _download(wanted, partial, progress)
-    if found != expected:
+    _download(wanted, partial, progress)
+    _sync(partial)
+    if (found := sha256_of(partial)) != expected:
         raise ModelError(f"{wanted.source}: its SHA-256 is {found}, not {expected}: another file, or an altered one")
     record = Record(found, partial.stat().st_size, wanted.source, read_identity(partial).weights_sha256)
+    card = _card(wanted)
     # The record goes last: a model without one, or with another's, does not verify.
     model = partial.with_name(name + MODEL_SUFFIX)
     model.with_suffix(RECORD_SUFFIX).unlink(missing_ok=True)
-    _sync(partial)
     os.replace(partial, model)
-    _replace_card(model.with_suffix(CARD_SUFFIX), _beside(wanted, CARD_SUFFIX, MAX_CARD_BYTES))
+    _replace_card(model.with_suffix(CARD_SUFFIX), card)
     write_file(model.with_suffix(RECORD_SUFFIX), record.to_json().encode())
     return record
 
@@ -119,9 +125,9 @@ def _expected(wanted: Wanted) -> str:
     return text
 
 
-def _download(wanted: Wanted, partial: Path, progress: Progress) -> str:
-    """Write the source to `partial`; its SHA-256."""
-    digest, done = hashlib.sha256(), 0
+def _download(wanted: Wanted, partial: Path, progress: Progress) -> None:
+    """Write the source to `partial`."""
+    done = 0
     with open_source(wanted.source) as (stream, total), partial.open("wb", buffering=0) as file:
         if total > wanted.max_bytes:
             raise ModelError(_too_large(wanted))
@@ -129,18 +135,18 @@ def _download(wanted: Wanted, partial: Path, progress: Progress) -> str:
             done += len(chunk)
             if done > wanted.max_bytes:
                 raise ModelError(_too_large(wanted))
-            digest.update(chunk)
             _put(file, chunk)
             progress(done, total)
     if done < total:
         raise ModelError(f"{wanted.source}: ends after {done} of {total} bytes; try again")
-    return digest.hexdigest()
 
 
 def _put(file: BinaryIO, chunk: bytes) -> None:
-    """Write; a full disk is no fault of the connection."""
+    """Write all of it; a full disk is no fault of the connection."""
+    rest = memoryview(chunk)
     try:
-        file.write(chunk)
+        while rest:
+            rest = rest[file.write(rest) :]
     except OSError as error:
         raise ModelError(f"{file.name}: cannot be written ({error.strerror})") from error
 
@@ -165,6 +171,15 @@ def _beside(wanted: Wanted, suffix: str, most: int) -> bytes:
     if len(content) > most:
         raise ModelError(f"{place}: more than {most >> 10} KiB, too large for what it should be")
     return content
+
+
+def _card(wanted: Wanted) -> bytes:
+    """The card beside the source; a model is not refused for want of one."""
+    try:
+        return _beside(wanted, CARD_SUFFIX, MAX_CARD_BYTES)
+    except ModelError as error:
+        logger.warning("%s; the model is installed without its card", error)
+        return b""
 
 
 def _replace_card(path: Path, content: bytes) -> None:

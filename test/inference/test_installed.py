@@ -48,7 +48,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 def serve(handler: object) -> Iterator[str]:
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:  # type: ignore[arg-type]
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
@@ -165,6 +165,39 @@ def test_a_name_is_taken_until_it_is_to_be_replaced(offered: Path):
     offered.with_suffix(".md").unlink()
     install(Wanted(str(offered), replace=True))
     assert not (installed.folder() / "large.md").exists()
+
+
+class Sparing(Quiet):
+    """Says 403 of what it does not have, as object stores do."""
+
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+        super().send_error(403 if code == 404 else code, message, explain)
+
+
+def test_a_card_that_cannot_be_had_keeps_nothing_from_being_installed(
+    offered: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+):
+    install(Wanted(str(offered)))
+    offered.with_suffix(".md").unlink()
+    for url in serve(partial(Sparing, directory=str(offered.parent))):
+        install(Wanted(f"{url}/large.onnx", sha256=sha256_of(offered), replace=True))
+        assert "large.md: the server says 403" in caplog.text and "without its card" in caplog.text
+        assert verify_installed("large").source == f"{url}/large.onnx"
+    assert sorted(path.name for path in installed.folder().iterdir()) == ["large.json", "large.onnx"]
+
+
+def test_two_installs_of_one_name_do_not_spoil_each_other(offered: Path, place: Path):
+    """The second begins and ends while the first is in the middle of its download."""
+    wanted, done = Wanted(str(offered), replace=True), []
+
+    def meanwhile(*_: int) -> None:
+        if not done:
+            done.append("second")
+            install(wanted)
+
+    install(wanted, meanwhile)
+    assert done and verify_installed("large")
+    assert sorted(path.name for path in place.iterdir()) == ["large.json", "large.md", "large.onnx"]
 
 
 def test_an_altered_model_does_not_verify(offered: Path, place: Path):
