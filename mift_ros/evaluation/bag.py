@@ -11,7 +11,7 @@ from typing import Any
 
 from rosbags.highlevel import AnyReader
 
-from mift_ros.errors import BagError
+from mift_ros.errors import BagError, first_line
 from mift_ros.evaluation.topics import Topics
 from mift_ros.simulation.messages import flight_types
 
@@ -82,7 +82,7 @@ class Bag:
         try:
             yield
         except Exception as error:
-            raise BagError(f"{self.path}: the bag cannot be read ({error or type(error).__name__})") from error
+            raise BagError(f"{self.path}: the bag cannot be read ({first_line(error)})") from error
 
 
 def storage_files(path: Path) -> list[Path]:

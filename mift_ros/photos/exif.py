@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 from PIL.ExifTags import GPS, IFD, Base
 
-from mift_ros.errors import BagError
+from mift_ros.errors import BagError, first_line
 from mift_ros.photos.photo import Photo, stamp_of
 
 HEAD_BYTES = 1 << 17
@@ -33,10 +34,9 @@ def read_photo(path: Path) -> Photo:
     Raises:
         BagError: not an image, no GPS position, or no time.
     """
-    width, height = image_size(path)
-    with Image.open(path) as image:
-        exif = image.getexif()
-    gps, detail = exif.get_ifd(IFD.GPSInfo), exif.get_ifd(IFD.Exif)
+    with _opened(path) as image:
+        (width, height), exif = image.size, image.getexif()
+        gps, detail = exif.get_ifd(IFD.GPSInfo), exif.get_ifd(IFD.Exif)
     if GPS.GPSLatitude not in gps or GPS.GPSLongitude not in gps:
         raise BagError(f"{path}: no GPS position in its EXIF; give the positions with --truth-csv")
     time = detail.get(Base.DateTimeOriginal) or exif.get(Base.DateTime)
@@ -49,7 +49,7 @@ def read_photo(path: Path) -> Photo:
         _degrees(gps, GPS.GPSLongitude, GPS.GPSLongitudeRef, "W", path),
         width,
         height,
-        focal_35mm=float(detail.get(Base.FocalLengthIn35mmFilm) or math.nan),
+        focal_35mm=_focal(detail.get(Base.FocalLengthIn35mmFilm)),
         **_dji(path),
     )
 
@@ -60,12 +60,30 @@ def image_size(path: Path) -> tuple[int, int]:
     Raises:
         BagError: missing or not an image.
     """
+    with _opened(path) as image:
+        return image.size
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Image.Image]:
+    """Only what stands before the pixels is read, so that their number, 200 million on some phones, is no danger."""
+    most, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
     try:
         with Image.open(path) as image:
-            width, height = image.size
-            return width, height
-    except (OSError, UnidentifiedImageError) as error:
-        raise BagError(f"{path}: cannot be read as a photo ({error})") from error
+            yield image
+    except Exception as error:  # Pillow raises whatever it stumbles over in a damaged file
+        raise BagError(f"{path}: cannot be read as a photo ({first_line(error)})") from error
+    finally:
+        Image.MAX_IMAGE_PIXELS = most
+
+
+def _focal(value: Any) -> float:
+    """Millimetres; NaN for what is no length, as where there is none."""
+    try:
+        focal_mm = float(value)
+    except (TypeError, ValueError, ZeroDivisionError):
+        return math.nan
+    return focal_mm if 0 < focal_mm < math.inf else math.nan
 
 
 def _degrees(gps: Mapping[int, Any], value: int, reference: int, negative: str, path: Path) -> float:

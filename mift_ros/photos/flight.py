@@ -55,6 +55,9 @@ def find_photos(folder: Path, table: Path | None) -> list[Photo]:
         photos = [read_photo(path) for path in sorted(folder.iterdir()) if path.suffix.lower() in KINDS]
     if not photos:
         raise BagError(f"{folder}: no photos ({', '.join(KINDS)}) in it")
+    for photo in photos:
+        if photo.path.suffix.lower() not in KINDS:
+            raise BagError(f"{photo.path}: not one of {', '.join(KINDS)}, as a bag holds photos; convert it")
     photos.sort(key=lambda photo: (photo.stamp_ns, photo.path.name))
     return photos
 

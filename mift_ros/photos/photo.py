@@ -11,6 +11,8 @@ from mift_ros.errors import BagError
 
 NAN = math.nan
 NS = 1_000_000_000
+MAX_SECONDS = 2**31 - 2
+"""builtin_interfaces/Time counts in an int32; photos of one second follow each other a little later."""
 TIME_FORMAT = "%Y:%m:%d %H:%M:%S"
 
 
@@ -51,4 +53,7 @@ def stamp_of(text: str, where: str) -> int:
         time = datetime.strptime(text.strip("\x00 "), TIME_FORMAT).replace(tzinfo=timezone.utc)
     except ValueError as error:
         raise BagError(f"{where}: time {text!r} is not YYYY:MM:DD HH:MM:SS") from error
-    return int(time.timestamp()) * NS
+    seconds = int(time.timestamp())
+    if not 0 <= seconds <= MAX_SECONDS:
+        raise BagError(f"{where}: time {text!r} is outside 1970 to 2038, the years that a ROS stamp can tell")
+    return seconds * NS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -44,7 +45,7 @@ def read_table(table: Path, folder: Path) -> list[Photo]:
 
 def _photo(row: Mapping[str, str | None], where: str, folder: Path) -> Photo:
     path = folder / str(row["file"])
-    if not path.is_file():
+    if not os.path.isfile(path):  # Path.is_file raises where the name is too long
         raise BagError(f"{where}: names {row['file']}, which is not in {folder}")
     width, height = image_size(path)
     known = {field: _number(row, names, where) for field, names in OPTIONAL.items()}

@@ -10,7 +10,7 @@ from PIL.TiffImagePlugin import IFDRational
 from mift_ros.errors import BagError
 from mift_ros.evaluation.flight import read_flight
 from mift_ros.geometry.frames import wrap_deg
-from mift_ros.photos.exif import read_photo
+from mift_ros.photos.exif import image_size, read_photo
 from mift_ros.photos.flight import Attitude, PhotoPlan, angles, camera_of, find_photos, write_photos
 
 XMP = (
@@ -81,6 +81,25 @@ def test_focal_length_from_35_mm_by_hand_and_overridden(tmp_path):
         camera_of(read_photo(write_photo(tmp_path / "b.jpg", focal=0)), PhotoPlan())
 
 
+@pytest.mark.parametrize("focal", [(24, 26), "long", b"\x00", -3, IFDRational(0, 0)])
+def test_a_focal_length_that_is_none_is_unknown(tmp_path, focal):
+    """Written as a rational, a text or what else a camera puts there."""
+    photo = read_photo(write_photo(tmp_path / "a.jpg", focal=focal))
+    assert math.isnan(photo.focal_35mm)
+    with pytest.raises(BagError, match="give --focal-px or --hfov-deg"):
+        camera_of(photo, PhotoPlan())
+
+
+def test_photos_of_200_million_pixels(tmp_path):
+    """As some phones take them; only the head is needed, so only that of a larger one is written here."""
+    data = bytearray(write_photo(tmp_path / "a.jpg").read_bytes())
+    at = data.index(b"\xff\xc0\x00\x11\x08") + 5
+    data[at : at + 4] = (12240).to_bytes(2, "big") + (16320).to_bytes(2, "big")
+    (tmp_path / "a.jpg").write_bytes(data)
+    photo = read_photo(tmp_path / "a.jpg")
+    assert (photo.width, photo.height) == image_size(tmp_path / "a.jpg") == (16320, 12240)
+
+
 def test_bag_in_the_order_of_time_even_within_a_second(tmp_path):
     write_photo(tmp_path / "b.jpg", xmp=XMP)
     write_photo(tmp_path / "a.JPG", xmp=XMP)
@@ -139,6 +158,10 @@ CSV = "file,datetime,lat,lon,rel_alt_m,flight_yaw\n"
         (CSV + "a.jpg,2024:10:30 10:33:27,one,2,3,4\n", r"t.csv line 2: lat is 'one', not a number"),
         (CSV + "a.jpg,2024:10:30 10:33:27,91,2,3,4\n", r"latitude 91.0, longitude 2.0 is not a place"),
         (CSV + "a.jpg,2024:10:30 10:33:27,,2,3,4\n", r"latitude nan"),
+        (CSV + f"{'a' * 300}.jpg,2024:10:30 10:33:27,1,2,3,4\n", r"t.csv line 2: names aaa"),
+        (CSV + "a.tif,2024:10:30 10:33:27,1,2,3,4\n", r"a.tif: not one of .jpg, .jpeg, .png"),
+        (CSV + "a.jpg,2039:01:01 00:00:00,1,2,3,4\n", r"t.csv line 2: time '2039.*' is outside 1970 to 2038"),
+        (CSV + "a.jpg,1902:01:01 00:00:00,1,2,3,4\n", r"t.csv line 2: time '1902.*' is outside 1970 to 2038"),
         (CSV + "a.jpg,yesterday,1,2,3,4\n", r"time 'yesterday' is not YYYY:MM:DD HH:MM:SS"),
         ("file,lat,lon\na.jpg,1,2\n", r"t.csv: no column datetime; it has file, lat, lon"),
         ("", r"t.csv: lists no photos"),
@@ -146,6 +169,7 @@ CSV = "file,datetime,lat,lon,rel_alt_m,flight_yaw\n"
 )
 def test_a_csv_that_cannot_be_used_is_one_line(tmp_path, text, line):
     write_photo(tmp_path / "a.jpg", position=False)
+    Image.new("RGB", (16, 9)).save(tmp_path / "a.tif")
     (tmp_path / "t.csv").write_text(text)
     with pytest.raises(BagError, match=line) as caught:
         find_photos(tmp_path, tmp_path / "t.csv")
