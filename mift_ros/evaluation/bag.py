@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 from rosbags.highlevel import AnyReader
+from rosbags.interfaces import Nodetype
+from rosbags.interfaces.typing import Typesdict
 
 from mift_ros.errors import BagError, first_line
 from mift_ros.evaluation.topics import Topics
 from mift_ros.simulation.messages import flight_types
 
 STORAGE = (".mcap", ".db3")
+YOUNGER = ("sensor_msgs/msg/Range.variance",)
+"""Fields that recordings of Humble do not have yet; nobody reads them."""
 
 
 class Bag:
     """A bag whose topics have been told apart.
 
     Raises:
-        BagError: not a bag, damaged, without images or without camera_info, or ambiguous.
+        BagError: not a bag, damaged, without images or without camera_info, ambiguous, or of altered message types.
     """
 
     def __init__(self, path: Path, topics: Topics | None = None) -> None:
@@ -31,6 +35,7 @@ class Bag:
         with self._open() as reader:
             types = {c.topic: c.msgtype for c in reader.connections}
             self._roles = (topics or Topics()).resolve(types, str(path))
+            _require_standard(reader, self._roles, path)
             self.frames = sum(c.msgcount for c in reader.connections if self._roles.get(c.topic) == "image")
             self.duration_s = max(0.0, reader.duration / 1e9)
         for role in ("image", "camera_info"):
@@ -83,6 +88,28 @@ class Bag:
             yield
         except Exception as error:
             raise BagError(f"{self.path}: the bag cannot be read ({first_line(error)})") from error
+
+
+def _require_standard(reader: AnyReader, roles: Mapping[str, str], path: Path) -> None:
+    """Messages are read by the definitions in the bag, which may call anything sensor_msgs/msg/Image."""
+    standard, found = flight_types().fielddefs, reader.typestore.fielddefs
+    for connection in reader.connections:
+        if connection.topic in roles and (other := _other_field(connection.msgtype, found, standard)):
+            raise BagError(
+                f"{path}: topic {connection.topic}: {other} is missing from the bag's definition of the message or is "
+                "another there; record it with the standard message"
+            )
+
+
+def _other_field(name: str, found: Typesdict, standard: Typesdict) -> str:
+    """The first field of a message type, or of a type within it, that is not the standard one; empty if all are."""
+    fields_found = dict(found[name][1])
+    for field, kind in standard[name][1] if name in standard else ():
+        if fields_found.get(field) != kind and f"{name}.{field}" not in YOUNGER:
+            return f"{name}.{field}"
+        if kind[0] is Nodetype.NAME and (other := _other_field(kind[1], found, standard)):
+            return other
+    return ""
 
 
 def storage_files(path: Path) -> list[Path]:

@@ -5,6 +5,7 @@ import shutil
 import numpy as np
 import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import Stores, get_types_from_msg, get_typestore
 
 from mift_ros.errors import BagError
 from mift_ros.evaluation.bag import Bag
@@ -114,6 +115,48 @@ def test_a_topic_that_is_declared_but_empty(tmp_path, make):
         writer.add_connection("/info", "sensor_msgs/msg/CameraInfo", typestore=types)
     with pytest.raises(BagError, match="topic /cam has no messages"):
         Bag(tmp_path / "bag")
+
+
+def write_altered(path, make, old, new):
+    """A bag of an image, its camera_info and a height; its definitions of them have `new` in place of `old`."""
+    standard, altered, types = flight_types(), {}, get_typestore(Stores.EMPTY)
+    for name in ("Image", "CameraInfo", "Range"):
+        text, _ = standard.generate_msgdef(f"sensor_msgs/msg/{name}", ros_version=2)
+        altered |= get_types_from_msg(text.replace(old, new), f"sensor_msgs/msg/{name}")
+    types.register(altered)
+    camera = CameraModel.from_fov(4, 4, 60.0)
+    messages = (make.image(0, np.zeros((4, 4, 3), np.uint8)), make.camera_info(0, camera), make.height(0, 5.0))
+    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        for topic, message in zip(("/image", "/info", "/height"), messages):
+            connection = writer.add_connection(topic, message.__msgtype__, typestore=types)
+            writer.write(connection, 10**9, standard.serialize_cdr(message, message.__msgtype__))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("string encoding", "string coding", "topic /image: sensor_msgs/msg/Image.encoding is missing from"),
+        ("uint32 step", "string step", "topic /image: sensor_msgs/msg/Image.step is missing from the bag's .* another"),
+        ("builtin_interfaces/Time stamp", "float64 stamp", "topic /image: std_msgs/msg/Header.stamp is missing from"),
+        ("float32 range\n", "float64 range\n", "topic /height: sensor_msgs/msg/Range.range is missing from"),
+    ],
+)
+def test_other_definitions_of_the_messages_are_one_line(tmp_path, make, old, new, line):
+    with pytest.raises(BagError, match=f"bag: {line}"):
+        Bag(write_altered(tmp_path / "bag", make, old, new))
+
+
+def test_a_definition_that_is_none_is_one_line(flight_path):
+    (file,) = flight_path.glob("*.mcap")
+    file.write_bytes(file.read_bytes().replace(b"uint32 step", b"uint32\n\nste"))
+    with pytest.raises(BagError, match="flight: the bag cannot be read") as caught:
+        Bag(flight_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_range_of_humble_has_no_variance(tmp_path, make):
+    assert Bag(write_altered(tmp_path / "bag", make, "float32 variance", "")).topic("height_agl") == "/height"
 
 
 def test_two_cameras_must_be_told_apart(tmp_path, make):
