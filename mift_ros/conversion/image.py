@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.conversion.encodings import AS_IT_IS, ENCODINGS, Encoding
+from mift_ros.conversion.header import image_size
 from mift_ros.errors import ImageError
 
 Rgb = npt.NDArray[np.uint8]
@@ -62,11 +63,29 @@ def _view(msg: Any, encoding: Encoding) -> npt.NDArray[Any]:
     return view[:, :, 0] if encoding.channels == 1 else view
 
 
-def _decompress(msg: Any) -> Rgb:
-    """Jpeg, png and what else OpenCV reads; the sensor's pixel order is kept whatever EXIF says."""
+def size_of(msg: Any) -> tuple[int, int]:
+    """Width and height in pixels of a jpeg or png CompressedImage by its head: it is not decoded for it.
+
+    Raises:
+        ImageError: another kind of image, or a broken one.
+    """
+    data = _compressed(msg)
+    if (size := image_size(data.tobytes())) is None:
+        raise ImageError(
+            f"compressed image of format {msg.format!r} with {data.size} bytes does not decode: not a jpeg or png"
+        )
+    return size
+
+
+def _compressed(msg: Any) -> npt.NDArray[np.uint8]:
     if "compressedDepth" in msg.format:
         raise ImageError(f"compressed image of format {msg.format!r} is a depth image, not a camera image")
-    data = np.frombuffer(msg.data, np.uint8)
+    return np.frombuffer(msg.data, np.uint8)
+
+
+def _decompress(msg: Any) -> Rgb:
+    """The sensor's pixel order is kept whatever EXIF says."""
+    data = _compressed(msg)
     try:
         pixels = cv2.imdecode(data, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION) if data.size else None
     except cv2.error:

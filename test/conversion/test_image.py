@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mift_ros.conversion.frame import frame_from_image
-from mift_ros.conversion.image import decode_image
+from mift_ros.conversion.image import decode_image, size_of
 from mift_ros.errors import ImageError
 from mift_ros.geometry.camera import CameraModel
 
@@ -129,6 +130,34 @@ def test_broken_images_end_in_one_line(msg: SimpleNamespace, says: str) -> None:
     with pytest.raises(ImageError, match=says) as caught:
         decode_image(msg)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("options", [[], [cv2.IMWRITE_JPEG_PROGRESSIVE, 1], [cv2.IMWRITE_JPEG_RST_INTERVAL, 1]])
+def test_the_size_of_a_jpeg_is_known_before_it_is_decoded(options: list[int]) -> None:
+    data = cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8), options)[1].tobytes()
+    thumbnail = b"\xff\xe1" + (2 + len(data)).to_bytes(2, "big") + data  # another JPEG within a segment
+    for changed in (data, data[:2] + thumbnail + b"\xff\xff\xff" + b"\0 no marker" + data[2:]):
+        assert size_of(compressed(changed)) == (64, 48) == decode_image(compressed(changed)).shape[1::-1]
+    for length in range(len(data) // 4):
+        try:
+            assert size_of(compressed(data[:length])) == (64, 48)
+        except ImageError as error:
+            assert "does not decode: not a jpeg or png" in str(error)
+    with pytest.raises(ImageError, match="not a jpeg or png"):
+        size_of(compressed(b"\xff\xd8" + b"\xff" * 10_000_000))
+
+
+def test_an_image_of_another_size_than_the_cameras_is_not_decoded() -> None:
+    """A PNG whose head says 30,000 x 30,000 pixels: decoded, it would fail in another way, after 2.7 GB."""
+    png = bytearray(cv2.imencode(".png", RED_GREEN)[1].tobytes())
+    png[16:24] = (30_000).to_bytes(4, "big") * 2
+    png[29:33] = zlib.crc32(png[12:29]).to_bytes(4, "big")
+    message = compressed(bytes(png), "png")
+    with pytest.raises(ImageError, match="image is 30000x30000 but camera_info speaks of 2x2"):
+        frame_from_image(message, CameraModel.from_fov(2, 2, 60))
+    webp = cv2.imencode(".webp", RED_GREEN)[1].tobytes()
+    with pytest.raises(ImageError, match="does not decode: not a jpeg or png"):
+        frame_from_image(compressed(webp, "webp"), CameraModel.from_fov(2, 2, 60))
 
 
 def test_frame_carries_the_exposure_and_refuses_the_camera_info_of_another_image() -> None:
