@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from mift_ros.commands.plain import plain_console
 from mift_ros.evaluation.bag import Bag
 from mift_ros.photos.flight import Attitude, PhotoPlan, find_photos, write_photos
 from mift_ros.simulation.record import Storage
 
 app = typer.Typer(no_args_is_help=True)
-console = Console()
+console = plain_console()
 
 
 @app.command("from-photos")
@@ -44,5 +45,5 @@ def info(bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap or .db3
     opened = Bag(bag)
     table = Table("role", "topic", title=f"{bag.name}: {opened.frames} images, {opened.duration_s:.1f} s")
     for role, topic in opened.roles():
-        table.add_row(role, topic or "[yellow]none[/yellow]")
+        table.add_row(role, topic or Text("none", "yellow"))
     console.print(table)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from mift_ros.commands.bench_localization import localization
 from mift_ros.commands.bench_speed import inference, pipeline, search
 from mift_ros.commands.machine import machine
 from mift_ros.commands.measure import PACKAGES
+from mift_ros.commands.plain import plain_console
 
 app = typer.Typer(no_args_is_help=True)
 app.command()(localization)
@@ -55,7 +55,7 @@ def retrieval(
         found.append(ranked)
         cells = [f"{ranked.rank:.0f}", f"{ranked.cosine:.3f}", f"{ranked.best_cosine:.3f}"]
         table.add_row(str(len(found)), *([ranked.problem, "", ""] if ranked.problem else cells))
-    Console().print(table)
+    plain_console().print(table)
     shares = ", ".join(f"@{k} {recall(found, k):.0%}" for k in RECALL_AT)
     typer.echo(f"recall {shares} of {len(found)} frames; {statistics.median(f.seconds for f in found):.3f} s per frame")
     typer.echo(machine(*PACKAGES))

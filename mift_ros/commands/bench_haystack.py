@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
 from mift_ros.commands.output import make_folder
+from mift_ros.commands.plain import plain_console
 
 if TYPE_CHECKING:
     from mift_ros.cache.reader import MapCache
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from mift_ros.localization.config import LocalizerConfig
 
 RECALL_AT = (1, 5, 50)
+TABLE_WIDTH = 160
 HEADINGS = {"known": True, "unknown": False}
 PACKAGES = ("numpy", "opencv-python-headless", "onnxruntime", "onnxruntime-gpu")
 
@@ -77,8 +78,9 @@ def open_or_build(source: Path, embedder: Embedder, folder: Path, stride_m: floa
     identity = embedder.identity
     path = folder / f"{source.stem}-{stride_m:g}m-{identity.variant}-{identity.weights_sha256[:12]}.cache"
     if not path.exists():
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bars:
+        text = TextColumn("{task.description}", markup=False)
+        columns = (text, BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=plain_console(stderr=True), transient=True) as bars:
             tasks = {name: bars.add_task(f"{path.name}: {name}", total=None) for name in ("raster", "tiles")}
             options = BuildOptions(stride_m=stride_m, build_command=shlex.join(["mift", *sys.argv[1:]]))
             build_cache(
@@ -117,6 +119,5 @@ def _show(rows: list[Row], title: str) -> None:
         shown = " ".join("-" if r is None else str(r) for r in ranks)
         counts = [f"{row[f'@{k}']} of {len(ranks)}" for k in RECALL_AT]
         table.add_row(str(row["model"]), str(row["heading"]), str(row["tiles"]), *counts, shown)
-    console = Console()
-    Console(width=max(console.width, 160)).print(table)
-    console.print(machine(*PACKAGES))
+    plain_console(least_width=TABLE_WIDTH).print(table)
+    typer.echo(machine(*PACKAGES))

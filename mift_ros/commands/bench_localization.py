@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
 from mift_ros.commands.output import make_folder
+from mift_ros.commands.plain import plain_console
 from mift_ros.errors import BagError
 from mift_ros.files import write_file
 
@@ -65,7 +65,7 @@ def localization(
         table.add_column(column, no_wrap=True, justify="left" if column == COLUMNS[0] else "right")
     for outcome in outcomes:
         table.add_row(*cells(outcome, outcomes))
-    Console(width=max(Console().width, TABLE_WIDTH)).print(table)
+    plain_console(least_width=TABLE_WIDTH).print(table)
     typer.echo("\n".join([*notes(outcomes), machine(*PACKAGES)]))
     if out is not None:
         _write(out, outcomes)

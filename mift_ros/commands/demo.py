@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from mift_ros.cache.reader import MapCache
+from mift_ros.commands.plain import plain_console
 from mift_ros.demo.table import LiveTable
 from mift_ros.demo.world import DemoFiles, prepare
 from mift_ros.evaluation.bag import Bag
@@ -30,7 +31,7 @@ from mift_ros.nodes.availability import why_no_ros
 from mift_ros.nodes.ros_replay import RosReplay, replay_over_ros
 
 app = typer.Typer()
-console = Console()
+console = plain_console()
 
 
 @app.command("demo")
@@ -51,7 +52,7 @@ def demo_command(
     missing = "--library was given" if library else why_no_ros()
     started = time.monotonic()
     if missing:
-        console.print(f"[yellow]No ROS: {missing}. The same flight goes through the library alone.[/yellow]")
+        console.print(f"No ROS: {missing}. The same flight goes through the library alone.", style="yellow")
         records = _through_library(flight, files, embedder)
     else:
         console.print("localizer, player and recorder start as three processes that meet over DDS only")
@@ -109,6 +110,11 @@ def _tell(records: list[FrameRecord], way: str, seconds: float) -> None:
         table.add_row(f"no fix: {reason}", str(count))
     console.print(table)
     console.print(
-        f"[bold]{summary.fixes} of {summary.frames} frames gave a fix through {way}, median error "
-        f"{metres(summary.median_m)}[/bold], in {seconds:.0f} s"
+        Text(
+            f"{summary.fixes} of {summary.frames} frames gave a fix through {way}, median error "
+            f"{metres(summary.median_m)}",
+            "bold",
+        ),
+        f"in {seconds:.0f} s",
+        sep=", ",
     )

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mift_ros.commands.output import require_cache_or_new, require_new
+from mift_ros.commands.plain import plain_console
 from mift_ros.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def info(cache: CacheArgument) -> None:
     table = Table(title=str(cache), show_header=False)
     for name, value in rows.items():
         table.add_row(name, value)
-    Console().print(table)
+    plain_console().print(table)
 
 
 @app.command()
@@ -158,7 +158,7 @@ def haystack(
     for name, placed_km2 in sorted(made.placed_km2.items()):
         has_km2 = sum(ground.width_m * ground.height_m for ground in grounds if ground.group == name) / 1e6
         table.add_row(name, f"{has_km2:.2f}", f"{placed_km2:.2f}")
-    Console().print(table)
+    plain_console().print(table)
     east, north = made.needle_at_m
     at = f"the needle lies {east:.0f} m east and {north:.0f} m north of its centre"
     typer.echo(f"{out}: {made.side_px} x {made.side_px} pixels, {out.stat().st_size / 1e6:.0f} MB; {at}")
@@ -182,4 +182,4 @@ def _heights(facts: TerrainFacts | None) -> str:
 
 def _progress() -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=Console(stderr=True))
+    return Progress(*columns, TimeRemainingColumn(), console=plain_console(stderr=True))

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import typer
-from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
 from mift_ros.commands.machine import machine
+from mift_ros.commands.plain import plain_console
 
 WARM_UPS = 3
 PAUSE_S = 0.05
@@ -110,7 +110,7 @@ class Report:
 
     def show(self, *notes: str) -> None:
         """Print the table, the notes, the peak of memory, the machine and the versions."""
-        Console(width=max(Console().width, TABLE_WIDTH)).print(self._table)
+        plain_console(least_width=TABLE_WIDTH).print(self._table)
         typer.echo("\n".join([*notes, f"peak memory of the process {peak_memory_mib():.0f} MiB", machine(*PACKAGES)]))
 
 

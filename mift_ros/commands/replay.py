@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from mift_ros.cache.reader import MapCache
 from mift_ros.commands.output import make_folder
+from mift_ros.commands.plain import plain_console
 from mift_ros.commands.simulate import Heading
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.bag import Bag
@@ -35,7 +35,7 @@ from mift_ros.nodes.config import NodeConfig
 from mift_ros.nodes.ros_replay import RosReplay, replay_over_ros
 
 app = typer.Typer(no_args_is_help=True)
-console = Console()
+console = plain_console()
 
 
 @app.command("replay")
@@ -121,7 +121,7 @@ def _over_ros(flight: Flight, wanted: RosReplay) -> list[FrameRecord]:
 @contextmanager
 def _progress(text: str, total: int) -> Iterator[Callable[[FrameRecord], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, TextColumn("{task.fields[last]}"), console=console) as bars:
+    with Progress(*columns, TextColumn("{task.fields[last]}", markup=False), console=console) as bars:
         task = bars.add_task(text, total=total, last="")
         yield lambda record: bars.update(task, advance=1, last=record.reason or "fix")
 
@@ -139,4 +139,4 @@ def _tell(records: list[FrameRecord], flight: Flight) -> None:
         table.add_row(f"no fix: {reason}", str(count))
     console.print(table)
     for note in _notes(flight):
-        console.print(f"[yellow]{note}[/yellow]")
+        console.print(note, style="yellow")

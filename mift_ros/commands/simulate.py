@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import Progress
 
+from mift_ros.commands.plain import plain_console
 from mift_ros.errors import SimulationError
 from mift_ros.evaluation.settings import read_settings
 from mift_ros.files import claim_folder
@@ -19,7 +19,7 @@ from mift_ros.simulation.record import Storage
 from mift_ros.simulation.trajectory import Pattern
 
 app = typer.Typer(no_args_is_help=True)
-console = Console()
+console = plain_console()
 TOWN_MARK = ".mift-town"
 
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from mift_ros import __version__
+from mift_ros.commands.plain import plain_console
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.settings import read_settings
 from mift_ros.files import write_file
@@ -27,7 +27,7 @@ from mift_ros.stress.suite import Outcome, Suite
 from mift_ros.stress.table import COLUMNS, Row, as_json, cells, markdown, rows_of
 
 app = typer.Typer(no_args_is_help=True)
-console = Console()
+console = plain_console()
 EXACT_MAP = {"map_sigma_m": 0.0}
 """The made-up grounds lie where their maps say."""
 
@@ -89,7 +89,7 @@ def _tell(rows: list[Row], outcomes: list[Outcome]) -> None:
     console.print(table)
     for outcome in outcomes:
         for detail in outcome.exceptions:
-            console.print(f"[red]{outcome.scenario.name}: the localizer raised {detail}[/red]", soft_wrap=True)
+            console.print(f"{outcome.scenario.name}: the localizer raised {detail}", style="red", soft_wrap=True)
 
 
 def _write(folder: Path, rows: list[Row], outcomes: list[Outcome]) -> None:

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
+from rich.text import Text
 
+from mift_ros.commands.plain import plain_console
 from mift_ros.errors import ModelError
 from mift_ros.inference.installed import folder, installed_models, read_record, verify_installed
 from mift_ros.inference.load import model_path, packaged_models
@@ -28,8 +29,8 @@ def list_() -> None:
         try:
             table.add_row(name, *_facts(model_path(name)), read_record(name).source)
         except ModelError as error:
-            table.add_row(name, "", "", "", "", "", f"[red]{error}[/red]")
-    console = Console()
+            table.add_row(name, "", "", "", "", "", Text(str(error), "red"))
+    console = plain_console()
     console.print(table)
     console.print(f"installed in {folder()}")
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
+from rich.text import Text
 
 from mift_ros.evaluation.flight import Flight
 from mift_ros.evaluation.metrics import error_of, percentile
@@ -22,7 +23,7 @@ class LiveTable:
         self._title = title
         self._truths = dict(flight.truths())
         self._first_ns = min(self._truths)
-        self._rows: deque[tuple[str, ...]] = deque(maxlen=ROWS)
+        self._rows: deque[tuple[str | Text, ...]] = deque(maxlen=ROWS)
         self._errors_m: list[float] = []
         self._frames = 0
 
@@ -33,13 +34,13 @@ class LiveTable:
         time = f"{(record.stamp_ns - self._first_ns) / 1e9:.1f}"
         latency = f"{1e3 * record.latency_s:.0f}"
         if record.fix is None:
-            self._rows.append((time, f"[yellow]{record.reason}[/yellow]", "", "", "", latency))
+            self._rows.append((time, Text(record.reason, "yellow"), "", "", "", latency))
             return
         fix = record.fix
         metres = error_of(fix, record.truth).horizontal_m if record.truth else float("nan")
         self._errors_m.append(metres)
         place = f"{fix.lat_deg:.6f} {fix.lon_deg:.6f}"
-        self._rows.append((time, "[green]fix[/green]", place, f"{metres:.1f}", f"{fix.similarity:.2f}", latency))
+        self._rows.append((time, Text("fix", "green"), place, f"{metres:.1f}", f"{fix.similarity:.2f}", latency))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """Render what there is."""

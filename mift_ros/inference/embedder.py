@@ -50,11 +50,14 @@ class ModelIdentity:
             identity = cls(**values)
             identity.check()
             return identity
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ModelError(f"{where}: the model identity cannot be read ({error}); export the model again") from error
 
     def check(self) -> None:
-        """Raise ValueError or TypeError when a number is out of range or of another type."""
+        """Raise ValueError, TypeError or OverflowError when a value is out of range or of another type."""
+        for name in ("name", "variant", "colour_order", "interpolation", "recipe", "weights_sha256"):
+            if not isinstance(getattr(self, name), str):
+                raise TypeError(f"{name} is {getattr(self, name)!r}, not text")
         for name, limit in (("input_size", 4096), ("embedding_dim", 65536)):
             value = getattr(self, name)
             if not isinstance(value, int) or not 1 <= value <= limit:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +65,11 @@ def read_record(name: str) -> Record:
         if path.stat().st_size > MAX_RECORD_BYTES:
             raise ModelError(f"{path}: too large to be a record; install {name} again")
         raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return Record(**raw)
-    except (OSError, ValueError, TypeError) as error:
+        record = Record(**raw)
+        if [type(value) for value in astuple(record)] != [str, int, str, str]:
+            raise TypeError("a value of another type")
+        return record
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ModelError(f"{path}: no record that can be read; install {name} again with --replace") from error
 
 

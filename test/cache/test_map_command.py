@@ -37,6 +37,16 @@ def test_build_info_verify(map_path: Path, tiny_model_path: Path, tmp_path: Path
     assert verified.exit_code == 0 and "0 came out differently" in verified.output
 
 
+def test_texts_of_a_cache_are_no_markup(map_path: Path, tiny_model_path: Path, tmp_path: Path) -> None:
+    source, out = tmp_path / "site[old].tif", str(tmp_path / "town[1].cache")
+    source.write_bytes(map_path.read_bytes())
+    words = ["build", str(source), "-o", out, "--model", str(tiny_model_path), "--tile-size-m", "32"]
+    assert CliRunner().invoke(app, [*words, "--attribution", "see [/docs] :boom:"]).exit_code == 0
+    info = CliRunner().invoke(app, ["info", out], env={"COLUMNS": "200"})
+    assert info.exit_code == 0 and "town[1].cache" in info.output
+    assert "see [/docs] :boom:" in info.output and "site[old].tif (" in info.output
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [

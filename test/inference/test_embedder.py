@@ -127,12 +127,21 @@ def test_without_a_runtime_the_extra_to_install_is_told(tiny_model_path: Path, m
         ({"std": [1.0, 0.0, 1.0]}, "std"),
         ({"mean": [0.5]}, "mean"),
         ({"mean": None}, "model identity cannot be read"),
+        ({"mean": [10**400, 0, 0]}, "model identity cannot be read"),
+        ({"weights_sha256": 5}, "weights_sha256 is 5, not text"),
+        ({"name": None}, "name is None, not text"),
+        ({"variant": ["s"]}, "variant is .*, not text"),
     ],
 )
 def test_an_identity_out_of_range_is_refused(tiny: Any, change: dict[str, Any], told: str) -> None:
     text = json.dumps({**asdict(tiny.identity()), **change})
     with pytest.raises(ModelError, match=told):
         ModelIdentity.from_json(text, "model.onnx")
+
+
+def test_an_identity_without_end_is_refused() -> None:
+    with pytest.raises(ModelError, match="model identity cannot be read"):
+        ModelIdentity.from_json("[" * 100_000, "model.onnx")
 
 
 def test_an_identity_survives_its_json(tiny: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from http.server import BaseHTTPRequestHandler, SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -210,6 +211,24 @@ def test_an_altered_model_does_not_verify(offered: Path, place: Path):
         verify_installed("large")
     with pytest.raises(ModelError, match="small: not installed in"):
         verify_installed("small")
+
+
+@pytest.mark.parametrize(
+    "text", ["[" * 60_000, '{"sha256": "", "nbytes": 1, "source": 5, "weights_sha256": ""}', "{}", "[]", "\udcff"]
+)
+def test_a_record_that_is_none_is_told(offered: Path, place: Path, text: str):
+    install(Wanted(str(offered)))
+    (place / "large.json").write_text(text, errors="surrogateescape")
+    with pytest.raises(ModelError, match=r"large.json: no record that can be read"):
+        read_record("large")
+
+
+def test_texts_of_a_record_are_no_markup(offered: Path, place: Path):
+    install(Wanted(str(offered)))
+    changed = replace(read_record("large"), source="[/docs] of [old]")
+    (place / "large.json").write_text(changed.to_json())
+    shown = CliRunner().invoke(app, ["list"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0 and "[/docs] of [old]" in shown.output
 
 
 def test_a_path_is_no_installed_model(offered: Path, monkeypatch: pytest.MonkeyPatch):
