@@ -43,7 +43,7 @@ def from_photos(
 def info(bag: Annotated[Path, typer.Argument(help="rosbag2 folder, .mcap or .db3.")]) -> None:
     """Which topic a replay would take for what."""
     opened = Bag(bag)
-    table = Table("role", "topic", title=f"{bag.name}: {opened.frames} images, {opened.duration_s:.1f} s")
+    table = Table("role", "topic", title=f"{bag.absolute().name}: {opened.frames} images, {opened.duration_s:.1f} s")
     for role, topic in opened.roles():
         table.add_row(role, topic or Text("none", "yellow"))
     console.print(table)

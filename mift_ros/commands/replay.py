@@ -132,7 +132,7 @@ def _notes(flight: Flight) -> list[str]:
 
 def _tell(records: list[FrameRecord], flight: Flight) -> None:
     summary = summarise(records)
-    table = Table(title=flight.bag.path.name, show_header=False)
+    table = Table(title=flight.bag.path.absolute().name, show_header=False)
     for name, value in figure_rows(summary):
         table.add_row(name, value)
     for reason, count in summary.reasons.items():
