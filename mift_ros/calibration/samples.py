@@ -79,7 +79,8 @@ class Sampler:
     """Matches every frame of a flight by itself, and some of them where they cannot match.
 
     `localizer` is over the flight's own map, `elsewhere` over maps of other ground; one frame in `wrong_every` is also
-    matched turned, and on one of those maps.
+    matched turned, and on one of those maps. Turned it is matched at its false heading alone, whatever the localizer
+    does with a heading: among all of them it would find the right place.
     """
 
     def __init__(
@@ -87,6 +88,9 @@ class Sampler:
     ) -> None:
         self._localizer, self._embedder, self._elsewhere = localizer, embedder, elsewhere
         self._wrong_every = wrong_every
+        config, self._turned = localizer.config, localizer
+        if not config.use_heading:
+            self._turned = Localizer(localizer.cache, embedder, replace(config, use_heading=True))
 
     def samples(self, flight: Flight) -> Iterator[list[Sample]]:
         """The samples of each frame, none of a frame that never came to a match.
@@ -121,7 +125,7 @@ class Sampler:
                 replace(sample.telemetry, heading_deg=(heading_deg + turn) % 360.0, prior=None)
                 for turn in np.linspace(*TURN_DEG, FALSE_HEADINGS)
             ]
-            results = [_alone(self._localizer, sample.frame, telemetry) for telemetry in turned]
+            results = [_alone(self._turned, sample.frame, telemetry) for telemetry in turned]
             yield [_wrong(name, TURNED, result, result.match) for result in results if result.match is not None]
         if not found:
             raise BagError(f"{flight.bag.path}: no frame has a heading that could be made false")
@@ -136,7 +140,7 @@ class Sampler:
         turned = replace(
             sample.telemetry, heading_deg=(sample.telemetry.heading_deg + rng.uniform(*TURN_DEG)) % 360.0, prior=None
         )
-        wrong = [(TURNED, self._localizer, turned)] if math.isfinite(turned.heading_deg) else []
+        wrong = [(TURNED, self._turned, turned)] if math.isfinite(turned.heading_deg) else []
         if self._elsewhere:
             other = self._elsewhere[index // self._wrong_every % len(self._elsewhere)]
             wrong.append((ELSEWHERE, other, replace(sample.telemetry, prior=None)))

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
@@ -63,6 +64,18 @@ def test_where_nothing_can_match_every_place_is_wrong(samples):
     assert {s.kind for s in wrong} == {TURNED, ELSEWHERE}
     assert all(math.isinf(distance) for s in wrong for distance, _ in s.places)
     assert all(math.isnan(s.error_m[0]) for s in wrong)
+
+
+@pytest.mark.parametrize("made", [Sampler.samples, Sampler.wrong_samples])
+def test_a_false_heading_is_false_though_headings_are_not_used(material, made):
+    flight, embedder = material.flights[0], material.embedder
+    best = []
+    for use_heading in (True, False):
+        config = replace(PLAIN, use_heading=use_heading)
+        localizer = Localizer(MapCache.open(flight.cache, embedder.identity), embedder, config)
+        found = made(Sampler(localizer, embedder, []), Flight(Bag(flight.bag)))
+        best.append([sample.places[0][1] for some in found for sample in some if sample.kind == TURNED])
+    assert best[1] == pytest.approx(best[0], rel=0.05) and best[0]
 
 
 def test_flights_are_named_with_their_folder(samples):
