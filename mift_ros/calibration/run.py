@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, astuple, dataclass, field, replace
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from mift_ros import __version__
 from mift_ros.cache.reader import MapCache
@@ -17,6 +20,8 @@ from mift_ros.calibration.proof import Curve, Proof, operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, Sample, Sampler, kept_samples
 from mift_ros.evaluation.bag import Bag, storage_files
 from mift_ros.evaluation.flight import Flight
+from mift_ros.evaluation.topics import Topics
+from mift_ros.geometry.camera import NADIR_MOUNT
 from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.calibration import FORMAT, SHA_SHOWN, Calibration
 from mift_ros.localization.config import LocalizerConfig
@@ -46,7 +51,8 @@ class FlightOver:
 class Material:
     """What to fit to: flights, maps of other ground, the model and the parameters it flies with.
 
-    With `wrong` flights the gate is fitted to their false headings alone.
+    With `wrong` flights the gate is fitted to their false headings alone. `topics` and the camera's mount,
+    `body_from_camera` [3, 3] as in CameraModel, are those of all flights.
     """
 
     flights: Sequence[FlightOver]
@@ -54,6 +60,12 @@ class Material:
     elsewhere: Sequence[Path]
     embedder: Embedder
     config: LocalizerConfig
+    topics: Topics = field(default_factory=Topics)
+    body_from_camera: npt.NDArray[np.float64] = field(default_factory=lambda: NADIR_MOUNT)
+
+    def bag(self, flight: FlightOver) -> Bag:
+        """The recording of one flight."""
+        return Bag(flight.bag, self.topics)
 
 
 def collect(material: Material, folder: Path, progress: Progress = lambda name, done, total: None) -> list[Sample]:
@@ -66,7 +78,7 @@ def collect(material: Material, folder: Path, progress: Progress = lambda name, 
     every += [(flight, f"{flight.name}-over-{flight.cache.stem}", _wrong) for flight in material.wrong]
     found: list[Sample] = []
     for flight, name, sampled in every:
-        frames = Bag(flight.bag).frames
+        frames = material.bag(flight).frames
         made = kept_samples(folder / f"{name}.jsonl", _origin(material, flight), partial(sampled, material, flight))
         for done, some in enumerate(made, 1):
             found += [replace(sample, flight=name, ground=_name(flight.cache)) for sample in some]
@@ -107,14 +119,16 @@ def _over(material: Material, cache: Path) -> Localizer:
 
 
 def _flight(material: Material, flight: FlightOver) -> Flight:
-    return Flight(Bag(flight.bag), material.config.max_telemetry_age_s)
+    return Flight(material.bag(flight), material.config.max_telemetry_age_s, material.body_from_camera)
 
 
 def _origin(material: Material, flight: FlightOver) -> str:
     """What the samples of a flight depend on, as one line."""
     files = [*storage_files(flight.bag), flight.cache, *material.elsewhere]
     stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    text = repr((FORMAT, stated, material.embedder.identity.weights_sha256, sorted(asdict(material.config).items())))
+    recorded = astuple(material.topics), material.body_from_camera.tolist()
+    parameters = sorted(asdict(material.config).items())
+    text = repr((FORMAT, stated, material.embedder.identity.weights_sha256, parameters, recorded))
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -37,18 +37,17 @@ def retrieval(
     model: Model = "mift_nano",
     within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+    topic: Annotated[list[str] | None, typer.Option(metavar="ROLE=TOPIC", help="Where several would do.")] = None,
 ) -> None:
     """Rank of the right tile among all of a map, for each frame alone; without its heading: --set use_heading=false."""
     from mift_ros.cache.reader import MapCache
-    from mift_ros.evaluation.bag import Bag
-    from mift_ros.evaluation.flight import Flight
+    from mift_ros.commands.flights import open_flight, read_configs
     from mift_ros.evaluation.retrieval import Retrieval, recall
-    from mift_ros.evaluation.settings import read_settings
     from mift_ros.inference.load import load_embedder
-    from mift_ros.localization.config import LocalizerConfig
 
-    config, embedder = LocalizerConfig.from_mapping(read_settings(None, settings or [])), load_embedder(model)
-    opened, flight = MapCache.open(cache, embedder.identity), Flight(Bag(bag), config.max_telemetry_age_s)
+    node, config = read_configs(None, settings or [])
+    embedder, flight = load_embedder(model, node.threads), open_flight(bag, topic or [], node, config)
+    opened = MapCache.open(cache, embedder.identity)
     found = []
     table = Table("frame", "rank", "its cosine", "best cosine", title=f"{bag.name} among {len(opened)} tiles")
     for ranked in track(Retrieval(opened, embedder, config, within_m).over(flight), "searching", flight.bag.frames):

@@ -41,24 +41,22 @@ def haystack(
     within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")] = 0,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+    topic: Annotated[list[str] | None, typer.Option(metavar="ROLE=TOPIC", help="Where several would do.")] = None,
 ) -> None:
     """Rank of the first right tile for each photo alone, heading known and unknown, of several models in one run.
 
     The cache of a model is built into --out where it is not there yet; interrupt it and run it again to continue.
     """
-    from mift_ros.evaluation.bag import Bag
-    from mift_ros.evaluation.flight import Flight
-    from mift_ros.evaluation.settings import read_settings
+    from mift_ros.commands.flights import open_flight, read_configs
     from mift_ros.files import write_file
     from mift_ros.inference.load import load_embedder
-    from mift_ros.localization.config import LocalizerConfig
 
-    config = LocalizerConfig.from_mapping(read_settings(None, settings or []))
-    flight = Flight(Bag(bag), config.max_telemetry_age_s)
+    node, config = read_configs(None, settings or [])
+    flight = open_flight(bag, topic or [], node, config)
     make_folder(out, "the caches")
     rows: list[Row] = []
     for model in models:
-        embedder = load_embedder(model, threads)
+        embedder = load_embedder(model, threads or node.threads)
         cache = open_or_build(source, embedder, out, stride_m)
         rows += [
             {"model": model, "heading": heading, "tiles": len(cache), **summary(ranked)}

@@ -36,22 +36,21 @@ def localization(
     alone: Annotated[bool, typer.Option("--alone", help="Every frame by itself: nothing is carried over.")] = False,
     frames: Annotated[int | None, typer.Option(min=1, help="Only the first so many.")] = None,
     model: Annotated[str, typer.Option(help="Packaged model name or ONNX file.")] = "mift_nano",
-    params: Annotated[Path | None, typer.Option(help="YAML of parameters of the localizer.")] = None,
+    params: Annotated[Path | None, typer.Option(help="YAML of parameters, also the node's own file.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+    topic: Annotated[list[str] | None, typer.Option(metavar="ROLE=TOPIC", help="Where several would do.")] = None,
 ) -> None:
     """Retrieval, belief and refinement beside classical correlation and keypoints; -o keeps every answer."""
     from mift_ros.cache.reader import MapCache
-    from mift_ros.evaluation.bag import Bag
-    from mift_ros.evaluation.flight import Flight
+    from mift_ros.commands.flights import open_flight, read_configs
     from mift_ros.evaluation.peers.compare import compare
     from mift_ros.evaluation.peers.methods import methods
     from mift_ros.evaluation.peers.table import COLUMNS, cells, notes
-    from mift_ros.evaluation.settings import read_settings
     from mift_ros.inference.load import load_embedder
-    from mift_ros.localization.config import LocalizerConfig
 
-    config, embedder = LocalizerConfig.from_mapping(read_settings(params, settings or [])), load_embedder(model)
-    opened, flight = MapCache.open(cache, embedder.identity), Flight(Bag(bag), config.max_telemetry_age_s)
+    node, config = read_configs(params, settings or [])
+    embedder, flight = load_embedder(model, node.threads), open_flight(bag, topic or [], node, config)
+    opened = MapCache.open(cache, embedder.identity)
     if not any(truth for _, truth in flight.truths()):
         raise BagError(f"{bag}: no image has a truth to be compared with")
     if out is not None:

@@ -16,13 +16,12 @@ from rich.table import Table
 from mift_ros.calibration.plots import calibration_png
 from mift_ros.calibration.proof import Proof
 from mift_ros.calibration.run import FlightOver, Material, calibrate, collect
+from mift_ros.commands.flights import read_configs, read_topics
 from mift_ros.errors import ConfigError
 from mift_ros.evaluation.metrics import GAUSS_SHARES
-from mift_ros.evaluation.settings import read_settings
 from mift_ros.files import write_file
 from mift_ros.inference.load import load_embedder
 from mift_ros.localization.calibration import NONE, Calibration
-from mift_ros.localization.config import LocalizerConfig
 
 app = typer.Typer()
 console = Console()
@@ -38,14 +37,17 @@ def calibrate_command(
     ] = None,
     elsewhere: Annotated[list[Path] | None, typer.Option(help="Cache of other ground: all is wrong there.")] = None,
     model: Annotated[str, typer.Option(help="Packaged model or ONNX file.")] = "mift_nano",
-    params: Annotated[Path | None, typer.Option(help="YAML of the localizer's parameters.")] = None,
+    params: Annotated[Path | None, typer.Option(help="YAML of parameters, also the node's own file.")] = None,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,
+    topic: Annotated[list[str] | None, typer.Option(metavar="ROLE=TOPIC", help="Where several would do.")] = None,
     samples: Annotated[Path | None, typer.Option(help="Folder of finished flights  [default: OUT.samples]")] = None,
 ) -> None:
     """Every frame is matched by itself, and some with a false heading or over other ground, where all is wrong."""
-    config = replace(LocalizerConfig.from_mapping(read_settings(params, settings or [])), calibration=NONE)
+    node, config = read_configs(params, settings or [])
     flights, of_wrong = ([_flight(word, cache) for word in words] for words in (bags, wrong or []))
-    material = Material(flights, of_wrong, elsewhere or [], load_embedder(model), config)
+    uncalibrated, topics = replace(config, calibration=NONE), read_topics(topic or [])
+    embedder, mount = load_embedder(model, node.threads), node.body_from_camera()
+    material = Material(flights, of_wrong, elsewhere or [], embedder, uncalibrated, topics, mount)
     with _progress() as progress:
         found = collect(material, samples or out.with_name(out.name + ".samples"), progress)
     fitted, proof, curve = calibrate(found, material)

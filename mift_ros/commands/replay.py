@@ -7,7 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, fields, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -16,18 +16,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from mift_ros.cache.reader import MapCache
+from mift_ros.commands.flights import open_flight, read_configs
 from mift_ros.commands.output import make_folder
 from mift_ros.commands.plain import plain_console
 from mift_ros.commands.simulate import Heading
-from mift_ros.errors import ConfigError
-from mift_ros.evaluation.bag import Bag
 from mift_ros.evaluation.flight import Flight
 from mift_ros.evaluation.metrics import summarise
 from mift_ros.evaluation.records import FrameRecord
 from mift_ros.evaluation.replay import replay, with_truth
 from mift_ros.evaluation.report import Context, figure_rows, write_report
-from mift_ros.evaluation.settings import read_settings
-from mift_ros.evaluation.topics import Topics
 from mift_ros.inference.load import load_embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
@@ -54,9 +51,9 @@ def replay_command(
     ] = False,
 ) -> None:
     """Metres, availability, false fixes and latency of a recorded flight, with a report."""
-    node, config = _configure(params, settings or [], heading)
-    opened = Bag(bag, _topics(topic or []))
-    flight = Flight(opened, config.max_telemetry_age_s, node.body_from_camera(), node.image_is_rectified)
+    node, config = read_configs(params, settings or [])
+    config = config if heading is Heading.KNOWN else replace(config, use_heading=False)
+    flight = open_flight(bag, topic or [], node, config)
     folder = out or _folder_beside(bag)
     make_folder(folder, "the report")
     if ros:
@@ -74,25 +71,6 @@ def _folder_beside(bag: Path) -> Path:
     """BAG-replay, also where the bag is the working directory; dots in the name of a folder are part of it."""
     place = Path(os.path.abspath(bag))
     return place.with_name(f"{place.stem if place.is_file() else place.name}-replay")
-
-
-def _configure(params: Path | None, words: list[str], heading: Heading) -> tuple[NodeConfig, LocalizerConfig]:
-    """Split the settings between node and localizer; a name that neither knows is refused by the localizer."""
-    values = read_settings(params, words)
-    of_node = {field.name for field in fields(NodeConfig)}
-    node = NodeConfig.from_mapping({name: value for name, value in values.items() if name in of_node})
-    config = LocalizerConfig.from_mapping({name: value for name, value in values.items() if name not in of_node})
-    return node, config if heading is Heading.KNOWN else replace(config, use_heading=False)
-
-
-def _topics(words: list[str]) -> Topics:
-    """ROLE=TOPIC words."""
-    roles = {field.name for field in fields(Topics)}
-    pairs = dict(word.partition("=")[::2] for word in words)
-    for role, name in pairs.items():
-        if role not in roles or not name:
-            raise ConfigError(f"--topic {role}={name}: ROLE is one of {', '.join(sorted(roles))}, TOPIC is not empty")
-    return Topics(**pairs)
 
 
 def _changed(config: NodeConfig | LocalizerConfig) -> dict[str, object]:

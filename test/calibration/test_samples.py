@@ -4,6 +4,7 @@ import math
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -19,10 +20,12 @@ from mift_ros.localization.calibration import NONE
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
 from mift_ros.maps.open import open_map
+from mift_ros.nodes.config import NodeConfig
 from mift_ros.simulation.flight import FlightPlan, simulate
 from mift_ros.simulation.geotiff import write_world
 from mift_ros.simulation.world import make_town
 
+PARAMETERS = str(Path(__file__).resolve().parents[2] / "config" / "localizer.yaml")
 PLAIN = LocalizerConfig(calibration=NONE, candidates=10)
 
 
@@ -96,12 +99,31 @@ def test_a_flight_over_other_ground_than_the_map_is_refused(material):
         list(Sampler(elsewhere, embedder, []).samples(flight))
 
 
+def test_the_mount_of_the_camera_moves_the_ground_that_is_matched(samples, material, tmp_path):
+    ahead = replace(material, wrong=[], body_from_camera=NodeConfig(mount_pitch_deg=-20.0).body_from_camera())
+    found = [s for s in collect(ahead, tmp_path) if s.kind == AS_FLOWN]
+    level = [s for s in samples if s.kind == AS_FLOWN]
+    assert max(math.hypot(*s.sources.offset_m) for s in level) < 10.0
+    assert min(math.hypot(*s.sources.offset_m) for s in found) > 15.0
+
+
+def test_samples_of_another_mount_are_not_taken(material, tmp_path):
+    flights = replace(material, wrong=[], elsewhere=[])
+    collect(flights, tmp_path)
+    (kept,) = tmp_path.iterdir()
+    before = kept.read_text().splitlines()[0]
+    collect(replace(flights, body_from_camera=NodeConfig(mount_yaw_deg=90.0).body_from_camera()), tmp_path)
+    assert kept.read_text().splitlines()[0] != before
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [
         (["BAG"], "over which map? Give --cache CACHE"),
         (["none=none.cache"], "none: no such bag"),
-        (["BAG=CACHE"], "wrong matches are too few"),
+        (["BAG=CACHE", "--params", PARAMETERS], "wrong matches are too few"),
+        (["BAG=CACHE", "--set", "mount_pitch_deg=95"], "mount_pitch_deg"),
+        (["BAG=CACHE", "--topic", "image=/front"], "no topic '/front' for image; its topics are "),
     ],
 )
 def test_a_wrong_command_is_one_line_and_exit_code_2(material, tiny_model_path, tmp_path, words, line):

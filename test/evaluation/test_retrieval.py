@@ -109,6 +109,10 @@ def test_the_command_prints_ranks_and_recall(site, tmp_path, tiny_model_path):
     words = ["retrieval", str(tmp_path / "bag"), "--cache", str(site[1].path), "--model", str(tiny_model_path)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0 and "recall @1 100%" in result.output
+    turned = CliRunner().invoke(app, [*words, "--set", "mount_yaw_deg=180", "--set", "heading_tolerance_deg=1"])
+    assert turned.exit_code == 0 and "recall @1 100%" not in turned.output
+    absent = CliRunner().invoke(app, [*words, "--topic", "image=/front"])
+    assert isinstance(absent.exception, BagError) and "no topic '/front' for image" in str(absent.exception)
 
 
 def test_a_haystack_is_built_once_for_each_model_and_ranked_with_and_without_heading(site, tmp_path, tiny_model_path):
