@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from mift_ros.conversion.camera_info import camera_from_info
 from mift_ros.conversion.frame import frame_from_image
-from mift_ros.conversion.stamp import stamp_to_ns
+from mift_ros.conversion.stamp import NS, stamp_to_ns
 from mift_ros.conversion.telemetry import feed_float_height, feed_imu, feed_odometry, feed_prior, feed_range
 from mift_ros.errors import GeometryError, ImageError
 from mift_ros.evaluation.bag import Bag
@@ -28,6 +28,10 @@ FEEDS: dict[str, Callable[[TelemetryBuffer, Any], str | None]] = {
     "odometry": feed_odometry,
     "prior": feed_prior,
 }
+MOST_WAITING = 60
+"""Frames held in memory until their truth comes: half a second of the fastest cameras."""
+LATEST_NS = 10 * NS
+"""An image arrives after its exposure, and not by more than this: else stamps and recording have two clocks."""
 
 
 class FlightSample(NamedTuple):
@@ -58,6 +62,8 @@ class Flight:
         self._telemetry = TelemetryBuffer(max_age_s)
         self._truth = TruthBuffer()
         info = next(message for _, _, message in bag.messages(["camera_info"]))
+        _, log_ns, image = next(bag.messages(["image"]))
+        self._apart_ns = _clocks_apart_ns(log_ns, stamp_to_ns(image.header.stamp))
         self._camera_of = partial(
             camera_from_info, body_from_camera=body_from_camera, image_is_rectified=image_is_rectified
         )
@@ -82,17 +88,29 @@ class Flight:
     def _aligned(
         self, sample: Callable[[Any], FlightSample], messages: Iterator[tuple[str, int, Any]]
     ) -> Iterator[FlightSample]:
-        """Hold each sample until the truth on both sides of it has come."""
+        """Hold each sample until the truth on both sides of it has come, or no more can be.
+
+        Only stamps are compared with stamps: a recording has its own clock, and under simulated time its own pace.
+        """
         self._truth = TruthBuffer()  # a second reading starts from the beginning again
         waiting: deque[FlightSample] = deque()
         for role, log_ns, msg in messages:
-            while waiting and waiting[0].stamp_ns + MAX_AGE_NS < log_ns:
-                yield self._with_truth(waiting.popleft())
             if role == "image":
                 waiting.append(sample(msg))
+                self._apart_ns = _clocks_apart_ns(log_ns, waiting[-1].stamp_ns)
             else:
                 self._feed(role, log_ns, msg)
+            while waiting and self._complete(waiting):
+                yield self._with_truth(waiting.popleft())
         yield from map(self._with_truth, waiting)
+
+    def _complete(self, waiting: deque[FlightSample]) -> bool:
+        """Whether no truth that is still to come would be that of the first."""
+        stamp_ns, newest_ns = waiting[0].stamp_ns, self._truth.newest_ns()
+        if newest_ns is not None and newest_ns >= stamp_ns:
+            return True
+        passed_ns = abs(waiting[-1].stamp_ns - stamp_ns)
+        return passed_ns > MAX_AGE_NS or len(waiting) > MOST_WAITING or not self.bag.topic("truth")
 
     def _with_truth(self, sample: FlightSample) -> FlightSample:
         return sample._replace(truth=self._truth.at(sample.stamp_ns))
@@ -112,7 +130,9 @@ class Flight:
         elif role == "camera_info":
             self._camera = self._camera_of(msg)
         else:
-            feed = FEEDS.get(role) or (feed_range if hasattr(msg, "range") else partial(_float_height, log_ns))
+            feed = FEEDS.get(role) or (
+                feed_range if hasattr(msg, "range") else partial(_float_height, log_ns - self._apart_ns)
+            )
             try:
                 note = feed(self._telemetry, msg)
             except GeometryError as error:
@@ -127,8 +147,13 @@ def _unseen(msg: Any) -> FlightSample:
     return FlightSample(stamp_to_ns(msg.header.stamp), None, "", Telemetry(), None)
 
 
-def _float_height(log_ns: int, buffer: TelemetryBuffer, msg: Any) -> str | None:
-    return feed_float_height(buffer, msg, log_ns)
+def _clocks_apart_ns(log_ns: int, stamp_ns: int) -> int:
+    """What to take from the recording's clock to have that of the stamps, by the arrival of an image."""
+    return 0 if 0 <= log_ns - stamp_ns <= LATEST_NS else log_ns - stamp_ns
+
+
+def _float_height(stamp_ns: int, buffer: TelemetryBuffer, msg: Any) -> str | None:
+    return feed_float_height(buffer, msg, stamp_ns)
 
 
 def read_flight(path: Path, topics: Topics | None = None, max_age_s: float = 0.2) -> Iterator[FlightSample]:

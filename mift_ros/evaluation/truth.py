@@ -26,6 +26,10 @@ class TruthBuffer:
         if math.isfinite(lat) and math.isfinite(lon):
             self._stream.push(stamp_to_ns(msg.header.stamp), (lat, lon, altitude, heading))
 
+    def newest_ns(self) -> int | None:
+        """Stamp of the newest truth."""
+        return self._stream.newest_ns()
+
     def at(self, stamp_ns: int) -> Truth | None:
         """The truth at a stamp, None where there is none within half a second."""
         found = self._stream.around(stamp_ns, MAX_AGE_NS)

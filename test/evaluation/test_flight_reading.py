@@ -90,6 +90,44 @@ def test_truth_may_arrive_later_and_turns_the_short_way(bag):
     assert math.cos(math.radians(sample.truth.heading_deg)) == pytest.approx(1.0)
 
 
+SIMULATED, AHEAD = 10_000 * MS, START_NS + 18_000 * MS
+"""Where the stamps start: simulated time, and GPS time without its leap seconds; the recording is in START_NS."""
+
+
+@pytest.mark.parametrize("start_ns", [SIMULATED, AHEAD])
+@pytest.mark.parametrize("pace", [1, 10], ids=["real time", "slow simulation"])
+def test_truth_is_interpolated_by_stamps_whatever_the_clock_of_the_recording(bag, start_ns, pace):
+    level = (0.0, 0.0, 0.0, 1.0)
+    truths = [(ms, "/t", bag.make.geopose(start_ns + ms * MS, 45.0 + ms / 1e6, 7.0, 300.0, level)) for ms in (0, 200)]
+    image = (130, "/i", bag.make.image(start_ns + 100 * MS, PIXELS))
+    info = (0, "/c", bag.make.camera_info(start_ns, CAMERA))
+    arrivals = sorted([info, *truths, image], key=lambda arrival: arrival[0])
+    (sample,) = read_flight(bag.write(*((pace * ms, topic, message) for ms, topic, message in arrivals)))
+    assert sample.truth.lat_deg == pytest.approx(45.0001, abs=1e-7)
+
+
+@pytest.mark.parametrize("start_ns", [SIMULATED, START_NS, AHEAD])
+@pytest.mark.parametrize("truths", [True, False])
+def test_frames_do_not_pile_up(bag, start_ns, truths):
+    class Counted(Bag):
+        images = 0
+
+        def messages(self, roles=()):
+            for message in super().messages(roles):
+                self.images += message[0] == "image"
+                yield message
+
+    arrivals = [(0, "/c", bag.make.camera_info(start_ns, CAMERA))]
+    for ms in range(0, 6000, 50):
+        arrivals.append((ms, "/i", bag.make.image(start_ns + ms * MS, PIXELS)))
+        if ms < 500 or truths:
+            arrivals.append((ms, "/t", bag.make.geopose(start_ns + ms * MS, 45.0, 7.0, 300.0, (0.0, 0.0, 0.0, 1.0))))
+    flight = Flight(Counted(bag.write(*arrivals)))
+    opened = flight.bag.images
+    held = [flight.bag.images - opened - k for k, _ in enumerate(flight.samples(), 1)]
+    assert len(held) == 120 and max(held) <= 11
+
+
 def test_truth_half_a_second_away_is_none(bag):
     truth = (0, "/t", bag.make.geopose(bag.at(0), 45.0, 7.0, math.nan, (0.0, 0.0, 0.0, 1.0)))
     image = (600, "/i", bag.make.image(bag.at(600), PIXELS))
@@ -155,3 +193,14 @@ def test_a_plain_number_is_a_height_only_when_named(bag):
     assert math.isnan(sample.telemetry.height_agl_m)
     (sample,) = read_flight(path, Topics(height_agl="/n"))
     assert sample.telemetry.height_agl_m == 80.0
+
+
+@pytest.mark.parametrize("start_ns", [SIMULATED, START_NS, AHEAD])
+def test_a_plain_number_is_of_the_time_of_the_images(bag, start_ns):
+    number = bag.types.types["std_msgs/msg/Float64"]
+    images = [(ms, "/i", bag.make.image(start_ns + ms * MS, PIXELS)) for ms in (5, 1005)]
+    heights = [(ms, "/n", number(80.0 + ms)) for ms in (0, 1000)]
+    info = (0, "/c", bag.make.camera_info(start_ns, CAMERA))
+    arrivals = sorted([info, *heights, *images], key=lambda arrival: arrival[0])
+    samples = list(read_flight(bag.write(*arrivals), Topics(height_agl="/n")))
+    assert [sample.telemetry.height_agl_m for sample in samples] == [80.0, 1080.0]
