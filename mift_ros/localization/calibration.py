@@ -25,6 +25,8 @@ FORMAT = "mift calibration 4"
 NONE = "none"
 """Value of the parameter `calibration` that asks for no calibration, not even the packaged one."""
 SHA_SHOWN = 12
+DIVISORS = ("alignment", "heading", "scale", "temperature")
+"""Numbers by which something is divided in flight; `scale` is that of errors and of tails."""
 UNUSUAL_ONE_IN = 10
 """A match that nothing supports must stand out more than all but one in so many of the best wrong ones do."""
 
@@ -138,9 +140,9 @@ class Calibration:
         return cls(
             raw["model_sha256"], _numbers(ErrorModel, raw, "errors", where), _numbers(Tail, raw, "leads", where),
             _numbers(Tail, raw, "anywhere", where), _numbers(Tail, raw, "expected", where),
-            _positive(raw, "usual", where), _positive(raw, "lost_share", where),
-            _positive(raw, "misaligned_share", where), _positive(raw, "tiles", where), _ranks(raw, where),
-            _positive(raw, "temperature", where),
+            _number(raw, "usual", where), _number(raw, "lost_share", where),
+            _number(raw, "misaligned_share", where), _number(raw, "tiles", where), _ranks(raw, where),
+            _number(raw, "temperature", where),
             provenance=raw.get("provenance") or {},
         )  # fmt: skip
 
@@ -197,18 +199,19 @@ def _numbers(kind: type[Any], raw: Mapping[str, Any], name: str, where: str) -> 
     part = raw.get(name)
     if not isinstance(part, dict):
         raise ConfigError(f"{where}: {name} is missing: make it again with `mift calibrate`")
-    return kind(**{f.name: _positive(part, f.name, f"{where}: {name}") for f in fields(kind)})
+    return kind(**{f.name: _number(part, f.name, f"{where}: {name}") for f in fields(kind)})
 
 
 def _ranks(raw: Mapping[str, Any], where: str) -> tuple[float, ...]:
     values = raw.get("ranks")
     if not isinstance(values, list) or not values:
         raise ConfigError(f"{where}: ranks are missing: make it again with `mift calibrate`")
-    return tuple(_positive({"ranks": value}, "ranks", where) for value in values)
+    return tuple(_number({"ranks": value}, "ranks", where) for value in values)
 
 
-def _positive(part: Mapping[str, Any], name: str, where: str) -> float:
+def _number(part: Mapping[str, Any], name: str, where: str) -> float:
     value = part.get(name)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not (math.isfinite(value) and value >= 0):
-        raise ConfigError(f"{where}: {name} is {value!r}, not a number from 0: make it again with `mift calibrate`")
+    least, wanted = (math.ulp(0.0), "above 0") if name in DIVISORS else (0.0, "from 0")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
+        raise ConfigError(f"{where}: {name} is {value!r}, not a number {wanted}: make it again with `mift calibrate`")
     return float(value)

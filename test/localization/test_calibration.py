@@ -105,6 +105,10 @@ def broken(old, new):
         (broken("residual_m: 8.0", "residual_m: wide"), "residual_m is 'wide'"),
         (broken("residual_m: 8.0", "residual_m: .nan"), "residual_m is nan"),
         (broken("residual_m: 8.0", "residual_m: -1.0"), "residual_m is -1.0"),
+        (broken("alignment: 3.0", "alignment: 0.0"), "errors: alignment is 0.0, not a number above 0"),
+        (broken("  heading: 3.0", "  heading: 0"), "errors: heading is 0, not a number above 0"),
+        (broken("scale: 0.4", "scale: 0.0"), "leads: scale is 0.0, not a number above 0"),
+        (broken("temperature: 0.05", "temperature: 0.0"), "temperature is 0.0, not a number above 0"),
         (broken("ab" * 32, "cd" * 32), "fitted with weights cdcdcdcdcdcd, but the loaded model is mift_made_up abab"),
     ],
 )
@@ -114,6 +118,11 @@ def test_a_file_that_cannot_be_used_is_refused_in_one_line(file, text, message):
         load_calibration(str(file), IDENTITY)
     assert str(file) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_what_nothing_is_divided_by_may_be_zero(file):
+    file.write_text(broken("pull: 1.0", "pull: 0.0"))
+    assert load_calibration(str(file), IDENTITY).errors.pull == 0.0
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path):
