@@ -172,7 +172,7 @@ class Sampler:
 
 def _over(cache: MapCache, truth: Truth) -> bool:
     west, south, east, north = cache.manifest.bounds_deg
-    return bool(west <= truth.lon_deg <= east and south <= truth.lat_deg <= north)
+    return bool((truth.lon_deg - west) % 360.0 <= (east - west) % 360.0 and south <= truth.lat_deg <= north)
 
 
 def _alone(localizer: Localizer, frame: Frame, telemetry: Telemetry) -> Result:

@@ -36,8 +36,9 @@ class TruthBuffer:
         if found is None:
             return None
         first, last, weight = found
-        lat, lon, altitude = (a if a == b else a + weight * (b - a) for a, b in zip(first[:3], last[:3]))
-        return Truth(lat, lon, altitude, (first[3] + weight * wrap_deg(last[3] - first[3])) % 360.0)
+        lat, altitude = (a if a == b else a + weight * (b - a) for a, b in zip(first[:3:2], last[:3:2]))
+        lon, heading = (a + weight * wrap_deg(b - a) for a, b in zip(first[1::2], last[1::2]))
+        return Truth(lat, wrap_deg(lon), altitude, heading % 360.0)
 
 
 def _values(msg: Any) -> tuple[float, float, float, float]:

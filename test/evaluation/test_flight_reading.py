@@ -128,6 +128,16 @@ def test_frames_do_not_pile_up(bag, start_ns, truths):
     assert len(held) == 120 and max(held) <= 11
 
 
+@pytest.mark.parametrize(("west", "east"), [(179.999, -179.997), (-179.997, 179.999)])
+def test_truth_crosses_the_antimeridian_the_short_way(bag, west, east):
+    level = (0.0, 0.0, 0.0, 1.0)
+    truths = [(ms, "/t", bag.make.geopose(bag.at(ms), 45.0, lon, 300.0, level)) for ms, lon in ((0, west), (400, east))]
+    image = (100, "/i", bag.make.image(bag.at(100), PIXELS))
+    (sample,) = read_flight(bag.write((0, "/c", bag.make.camera_info(bag.at(0), CAMERA)), truths[0], image, truths[1]))
+    expected = {179.999: -180.0, -179.997: -179.998}[west]
+    assert (sample.truth.lon_deg + 360.0) % 360.0 == pytest.approx(expected + 360.0)
+
+
 def test_truth_half_a_second_away_is_none(bag):
     truth = (0, "/t", bag.make.geopose(bag.at(0), 45.0, 7.0, math.nan, (0.0, 0.0, 0.0, 1.0)))
     image = (600, "/i", bag.make.image(bag.at(600), PIXELS))
