@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -23,6 +24,7 @@ from mift_ros.localization.covariance import ErrorSources
 from mift_ros.localization.localizer import Localizer
 from mift_ros.localization.types import Frame, Match, Result, Telemetry
 
+logger = logging.getLogger(__name__)
 NAN = math.nan
 TEMPERATURES = tuple(float(t) for t in np.geomspace(0.005, 0.3, 28))
 """Temperatures at which the likelihood of the true tile is kept."""
@@ -188,14 +190,24 @@ def _wrong(name: str, kind: str, result: Result, match: Match) -> Sample:
 
 def kept_samples(path: Path, origin: str, make: Callable[[], Iterable[list[Sample]]]) -> Iterator[list[Sample]]:
     """The samples of one flight from a file whose first line is `origin`, else made and kept in it."""
-    if path.is_file():
-        first, *lines = path.read_text(encoding="utf-8").splitlines()
-        if first == origin:
-            yield [Sample.from_json(line) for line in lines]
-            return
+    if (kept := _read_kept(path, origin)) is not None:
+        yield kept
+        return
     found = []
     for some in make():
         found += some
         yield some
     path.parent.mkdir(parents=True, exist_ok=True)
     write_file(path, "\n".join([origin, *(sample.to_json() for sample in found)]) + "\n")
+
+
+def _read_kept(path: Path, origin: str) -> list[Sample] | None:
+    """The samples in a file, None without one of this origin; one that is damaged is told, and is none."""
+    if not path.is_file():
+        return None
+    try:
+        first, *lines = path.read_text(encoding="utf-8").splitlines()
+        return [Sample.from_json(line) for line in lines] if first == origin else None
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        logger.warning("%s: damaged (%s); the samples of this flight are made again", path, error)
+        return None

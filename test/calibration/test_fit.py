@@ -163,3 +163,16 @@ def test_samples_are_kept_for_the_next_time_unless_something_changed(tmp_path, s
         assert [s.stamp_ns for s in found] == [0, 1, 2]
         assert found[0].to_json() == samples[0].to_json()
     assert len(made) == 2
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda text: b"", lambda text: text[:-40], lambda text: b"a\n[]\n", lambda _: b"\xff"]
+)
+def test_damaged_samples_are_told_and_made_again(tmp_path, samples, caplog, damage):
+    path = tmp_path / "flight.jsonl"
+    for _ in range(2):
+        (found,) = kept_samples(path, "a", lambda: [samples[:3]])
+        assert [s.stamp_ns for s in found] == [0, 1, 2]
+        whole = path.read_bytes()
+        path.write_bytes(damage(whole))
+    assert [record.message.startswith(f"{path}: damaged (") for record in caplog.records] == [True]
