@@ -11,7 +11,7 @@ import numpy.typing as npt
 from mift_ros.localization.covariance import ErrorModel, ErrorSources, Known, covariance, height_sigma_m
 
 Vector = npt.NDArray[np.float64]
-FACTORS = np.geomspace(0.3, 100.0, 16)
+FACTORS = np.geomspace(0.3, 100.0, 31)
 """Multiples of the error by noise that are tried."""
 KNOWN = Known(attitude=True, altitude=False)
 NOTHING = ErrorModel(1e-6, 0.0, 0.0, 0.0, 1e-6, 0.0, 1e-6, 0.0, 0.0)

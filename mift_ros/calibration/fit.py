@@ -23,7 +23,7 @@ Vector = npt.NDArray[np.float64]
 RIGHT_M = SAME_PLACE_M
 """A match nearer to the truth than this is of the right place: its error is a residual, not a mistake."""
 START = np.array([1.0, 1.0, math.radians(0.5) ** 2, 1.0])
-"""Squares of design.WEIGHTS that the fit of the position starts from."""
+"""The order of magnitude of the squares of design.WEIGHTS."""
 LEAST_RIGHT = 30
 LEAST_WRONG = 50
 RANKS, RANK_DIGITS = 51, 5
@@ -71,9 +71,9 @@ def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorMod
     scale, scale_floor = _fit_one(np.log([s.height_ratio for s in good]), design.scale)
     errors = np.array([s.error_m for s in good])
     known = design.turned(heading, heading_floor) + design.scaled(scale, scale_floor)
-    weights, best, least = START, (0, np.zeros(len(START))), math.inf
+    best, least = (0, np.zeros(len(START))), math.inf
     for factor, alignment in enumerate(design.alignment):
-        weights, cost = fit_weights(errors, design.parts, alignment + known, np.maximum(weights, 1e-8))
+        weights, cost = fit_weights(errors, design.parts, alignment + known, START)
         if cost < least:
             best, least = (factor, weights), cost
     cov = design.alignment[best[0]] + known + np.tensordot(best[1], design.parts, axes=1)

@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from mift_ros.calibration.components import fit_weights, squared_sigmas
-from mift_ros.calibration.design import KNOWN, horizontal
+from mift_ros.calibration.design import KNOWN, design_of, horizontal
 from mift_ros.calibration.fit import fit, fit_errors, fit_temperature, lost_share, misaligned_share, right
 from mift_ros.calibration.proof import operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, Sample, kept_samples
 from mift_ros.errors import ConfigError
 from mift_ros.localization.calibration import APPROXIMATE, Tail
 from mift_ros.localization.config import LocalizerConfig
-from mift_ros.localization.covariance import ErrorModel, ErrorSources, covariance
+from mift_ros.localization.covariance import ErrorModel, ErrorSources, covariance, height_sigma_m
 
 TRUTH = ErrorModel(
     alignment=5.0, residual_m=0.8, parallax_m=0.0, attitude_rad=math.radians(0.8), heading=4.0,
@@ -29,6 +29,13 @@ def sources_of(rng):
         offset_m=(float(rng.normal(0, 8)), float(rng.normal(0, 8))), height_agl_m=float(rng.uniform(60, 200)),
         gsd_m=0.5, heading_reach_rad=0.14, scale_reach=0.1, pull_m=tuple(rng.normal(0, 1.2, 2).tolist()),
     )  # fmt: skip
+
+
+def tilted(rng, tilt_deg):
+    """The same of a view that is tilted by so much, towards anywhere."""
+    sources = sources_of(rng)
+    way_m, way = sources.height_agl_m * math.tan(math.radians(tilt_deg)), rng.uniform(0, 2 * math.pi)
+    return replace(sources, offset_m=(way_m * math.cos(way), way_m * math.sin(way)))
 
 
 def flown(rng, flight, stamp):
@@ -49,6 +56,9 @@ def wrong(rng, flight, stamp):
     places = ((math.inf, 5.0 + float(rng.exponential(0.5))), (math.inf, 5.0))
     nan = math.nan
     return Sample(flight, ELSEWHERE, stamp, (nan, nan), nan, nan, places, sources_of(rng))
+
+
+RIGHT = flown(np.random.default_rng(0), "flight", 0)
 
 
 def wrong_of(samples):
@@ -76,13 +86,34 @@ def test_squared_sigmas_of_a_diagonal_are_by_hand():
 
 
 def test_the_fitted_covariances_are_as_wide_as_the_true_ones(samples):
+    rng = np.random.default_rng(2)
     sources = [s.sources for s in samples[:100]]
-    model = fit_errors(right(samples))
+    model = fit_errors(right([flown(rng, "flight", k) for k in range(800)]))
     found, true = horizontal(sources, model), horizontal(sources, TRUTH)
     ratio = np.trace(found, axis1=1, axis2=2) / np.trace(true, axis1=1, axis2=2)
     assert np.median(ratio) == pytest.approx(1.0, abs=0.12)
     assert model.attitude_rad == pytest.approx(TRUTH.attitude_rad, rel=0.25)
     assert model.pull == pytest.approx(TRUTH.pull, rel=0.3)
+
+
+def test_a_small_error_of_the_attitude_is_found_beside_large_ones_of_the_alignment():
+    rng = np.random.default_rng(3)
+    sources = [tilted(rng, 12.0) for _ in range(600)]
+    design, nothing = design_of(sources), replace(TRUTH, heading_floor_rad=1e-6, scale_floor=1e-6)
+    true = replace(nothing, alignment=9.0, residual_m=0.3, attitude_rad=math.radians(0.4), pull=0.0)
+    spread = np.linalg.cholesky(np.stack([covariance(s, true, KNOWN) for s in sources])[:, [[0], [1], [5]], [0, 1, 5]])
+    scale = [height_sigma_m(s, true) / s.height_agl_m for s in sources]
+    found = []
+    for _ in range(8):
+        east, north, turn = (spread @ rng.standard_normal((len(sources), 3, 1)))[..., 0].T
+        ratio = np.exp(scale * rng.standard_normal(len(sources)))
+        good = [
+            replace(RIGHT, sources=s, error_m=(e, n), heading_error_deg=math.degrees(t), height_ratio=r)
+            for s, e, n, t, r in zip(sources, east, north, turn, ratio)
+        ]
+        found.append(math.degrees(fit_errors(good, design).attitude_rad))
+    assert np.median(found) == pytest.approx(0.4, rel=0.15)
+    assert min(found) > 0.15
 
 
 def test_held_out_flights_are_covered_as_a_gaussian_covers(samples):
