@@ -106,7 +106,8 @@ class Match:
 class Fix:
     """Where the vehicle was at `stamp_ns`.
 
-    `orientation_enu` is the body to ENU quaternion (x, y, z, w), NaN when attitude or heading is unknown.
+    `orientation_enu` is the body to ENU quaternion (x, y, z, w), level where `use_attitude` is false: the variances say
+    that roll and pitch are then known to 10 degrees only.
     `covariance` [6, 6] is over (east, north, up, rotation about east, north, up) in m^2 and rad^2, always finite, with
     very large variances for what is unknown; `covariance_calibrated` says whether it comes from held-out residuals.
     `similarity` is the correlation of the match, about 1 at most, `significance` by how many sigma it stands out, in
