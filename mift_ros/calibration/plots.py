@@ -10,7 +10,8 @@ from mift_ros.calibration.proof import Curve, Proof
 from mift_ros.evaluation.plots import BAD, GOOD, INK, MUTED, new_figure, png_of
 from mift_ros.localization.calibration import Calibration
 
-ONE_IN = (10, 100, 1000, 10_000)
+ONE_IN = (200, 1000, 10_000)
+"""Below about 200 it is the gate's least probability that decides, not the lead."""
 
 
 def calibration_png(curve: Curve, calibration: Calibration, proof: Proof) -> bytes:

@@ -14,7 +14,7 @@ from mift_ros.calibration.design import KNOWN, design_of, horizontal
 from mift_ros.calibration.fit import RIGHT_M, fit_errors, right, significances
 from mift_ros.calibration.samples import AS_FLOWN, Sample
 from mift_ros.errors import ConfigError
-from mift_ros.localization.calibration import Calibration
+from mift_ros.localization.calibration import UNUSUAL_ONE_IN, Calibration
 from mift_ros.localization.covariance import covariance
 from mift_ros.localization.gate import lead
 
@@ -80,7 +80,8 @@ def _heading_nees(sample: Sample, variance: float) -> float:
 class Curve:
     """Per threshold on the lead: share of frames as flown that are fixed, and of wrong matches that pass.
 
-    `false_share` is counted, `false_model` from the tail: they should agree where there is something to count.
+    A frame is fixed that stands out enough too. `false_share` is counted, `false_model` from the tail: they should
+    agree where there is something to count.
     """
 
     thresholds: Vector
@@ -94,7 +95,9 @@ class Curve:
 def operating_curve(samples: Sequence[Sample], wrong: Sequence[Sample], fitted: Calibration) -> Curve:
     """What each threshold would have given, every frame by itself."""
     flown = [s for s in samples if s.kind == AS_FLOWN]
-    best = np.array([_lead(s, fitted) if s.places[0][0] <= RIGHT_M else -1.0 for s in flown])
+    least = fitted.anywhere.threshold(UNUSUAL_ONE_IN)
+    fixed = [s.places[0][0] <= RIGHT_M and significances(s)[0] >= least for s in flown]
+    best = np.array([_lead(s, fitted) if right else -1.0 for s, right in zip(flown, fixed)])
     passed = np.array([_lead(s, fitted) for s in wrong])
     tail = fitted.leads
     thresholds = np.linspace(0.0, max(float(best.max(initial=0.0)), tail.threshold(1e6)), 200)

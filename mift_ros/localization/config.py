@@ -35,7 +35,9 @@ class LocalizerConfig(Parameters):
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
     calibration: str = name("", 'Calibration file by `mift calibrate`; empty: the model\'s own, "none": guesses.')
-    false_fix_one_in: float = number(500.0, 2.0, 1e6, "frames", "At most one false fix in so many.")
+    false_fix_one_in: float = number(
+        500.0, 2.0, 1e6, "frames", "At most one false fix in so many; below 200 an unexpected match must be as clear."
+    )
     off_map_share: float = number(0.1, 0.0, 1.0, "", "Share of them taken to show ground that the map does not.")
     min_lead: float = number(
         0.0, 0.0, 50.0, "sigma", "Reject an unexpected match that leads the next best by less; 0: by false_fix_one_in."

@@ -164,6 +164,13 @@ def test_the_operating_curve_counts_what_each_threshold_gives(samples):
     assert curve.available[at] == 1.0
 
 
+def test_the_operating_curve_leaves_out_what_stands_out_too_little(samples):
+    fitted = replace(APPROXIMATE, usual=5.0, leads=Tail(0.0, 1.0, 0.5), anywhere=Tail(12.0, 0.1, 0.5))
+    curve = operating_curve(samples, wrong_of(samples), fitted)
+    clear = [s.places[0][1] >= 12.0 for s in right(samples)]
+    assert curve.available[0] == pytest.approx(np.mean(clear))
+
+
 @pytest.mark.parametrize(
     ("chosen", "message"),
     [
