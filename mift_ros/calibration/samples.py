@@ -154,10 +154,11 @@ class Sampler:
     def _as_flown(self, name: str, result: Result, match: Match, telemetry: Telemetry, truth: Truth) -> Sample:
         here = self._localizer.cache.frame.to_local(truth.lat_deg, truth.lon_deg)
         best = match.places[0]
+        heading_deg = self._localizer.cache.frame.true_heading_deg(best.heading_deg, truth.lat_deg, truth.lon_deg)
         shares, rank = self._tile_share(match, here)
         return Sample(
             name, AS_FLOWN, result.stamp_ns, (best.east_m - float(here[0]), best.north_m - float(here[1])),
-            wrap_deg(best.heading_deg - truth.heading_deg), match.height_agl_m / telemetry.height_agl_m,
+            wrap_deg(heading_deg - truth.heading_deg), match.height_agl_m / telemetry.height_agl_m,
             tuple((math.dist(here, (p.east_m, p.north_m)), p.significance) for p in match.places), match.sources,
             shares, len(self._localizer.cache), rank,
         )  # fmt: skip

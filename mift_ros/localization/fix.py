@@ -137,7 +137,8 @@ class Matched:
 def make_fix(stamp_ns: int, frame: LocalFrame, matched: Matched, match: Match, calibration: Calibration) -> Fix:
     """Position, orientation and covariance at the exposure; `frame` is that of the map."""
     best, telemetry, config = matched.best, matched.telemetry, matched.config
-    lat, lon = frame.to_geodetic(matched.vehicle_m)
+    lat, lon = (float(degrees) for degrees in frame.to_geodetic(matched.vehicle_m))
+    heading_deg = frame.true_heading_deg(best.heading_deg, lat, lon)
     roll, pitch = attitude_rad(telemetry, config)
     errors = calibration.error_model(config)
     altitude_m, known = telemetry.altitude_ellipsoid_m, Known(config.use_attitude, False, config.map_sigma_m)
@@ -147,11 +148,11 @@ def make_fix(stamp_ns: int, frame: LocalFrame, matched: Matched, match: Match, c
         known = replace(known, altitude=True)
     return Fix(
         stamp_ns=stamp_ns,
-        lat_deg=float(lat),
-        lon_deg=float(lon),
+        lat_deg=lat,
+        lon_deg=lon,
         altitude_ellipsoid_m=altitude_m,
-        heading_deg=best.heading_deg,
-        orientation_enu=quaternion_from_rpy(roll, pitch, yaw_from_heading(best.heading_deg)),
+        heading_deg=heading_deg,
+        orientation_enu=quaternion_from_rpy(roll, pitch, yaw_from_heading(heading_deg)),
         covariance=covariance(match.sources, errors, known),
         covariance_calibrated=calibration.fitted,
         position_m=matched.vehicle_m,

@@ -106,6 +106,7 @@ class Match:
 class Fix:
     """Where the vehicle was at `stamp_ns`.
 
+    `heading_deg` is clockwise from true north, `position_m` east and north in the map frame.
     `orientation_enu` is the body to ENU quaternion (x, y, z, w), level where `use_attitude` is false: the variances say
     that roll and pitch are then known to 10 degrees only.
     `covariance` [6, 6] is over (east, north, up, rotation about east, north, up) in m^2 and rad^2, always finite, with

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pyproj import Geod
+from pyproj import Geod, Proj
 
 from mift_ros.errors import GeometryError
 from mift_ros.geometry.frames import (
@@ -38,6 +38,15 @@ def test_to_geodetic_undoes_to_local(lat, lon, east_m, north_m):
     frame = LocalFrame(lat, lon)
     back = frame.to_local(*frame.to_geodetic((east_m, north_m)))
     assert back == pytest.approx((east_m, north_m), abs=1e-4)
+
+
+@given(st.floats(-75, 75), longitudes, st.floats(-30000, 30000), st.floats(-30000, 30000), st.floats(0, 359))
+def test_true_headings_differ_from_the_frames_by_the_convergence(lat, lon, east_m, north_m, heading_deg):
+    frame = LocalFrame(lat, lon)
+    lat2, lon2 = frame.to_geodetic((east_m, north_m))
+    turned = frame.true_heading_deg(heading_deg, lat2, lon2) - heading_deg
+    # clockwise from true north to that of the grid
+    assert wrap_deg(turned) == pytest.approx(Proj(frame.crs).get_factors(lon2, lat2).meridian_convergence, abs=1e-4)
 
 
 def test_points_come_in_arrays():

@@ -110,6 +110,8 @@ def test_every_field_of_a_fix_is_finite_or_says_that_it_is_unknown(town, unknown
     assert wrap_deg(90 - math.degrees(yaw) - fix.heading_deg) == pytest.approx(0, abs=1e-6)
     lat, lon = town.cache.frame.to_geodetic(fix.position_m)
     assert (fix.lat_deg, fix.lon_deg) == pytest.approx((lat, lon))
+    from_true_north = town.cache.frame.true_heading_deg(fix.match.places[0].heading_deg, lat, lon)
+    assert fix.heading_deg == pytest.approx(from_true_north, abs=1e-9)
 
 
 def changed(frame, image):
