@@ -51,8 +51,8 @@ class FlightOver:
 class Material:
     """What to fit to: flights, maps of other ground, the model and the parameters it flies with.
 
-    With `wrong` flights the gate is fitted to their false headings alone. `topics` and the camera's mount,
-    `body_from_camera` [3, 3] as in CameraModel, are those of all flights.
+    With `wrong` flights the gate is fitted to their false headings alone. `topics`, the camera's mount
+    (`body_from_camera` [3, 3] as in CameraModel) and whether its images are rectified are those of all flights.
     """
 
     flights: Sequence[FlightOver]
@@ -62,6 +62,7 @@ class Material:
     config: LocalizerConfig
     topics: Topics = field(default_factory=Topics)
     body_from_camera: npt.NDArray[np.float64] = field(default_factory=lambda: NADIR_MOUNT)
+    image_is_rectified: bool = False
 
     def bag(self, flight: FlightOver) -> Bag:
         """The recording of one flight."""
@@ -119,14 +120,15 @@ def _over(material: Material, cache: Path) -> Localizer:
 
 
 def _flight(material: Material, flight: FlightOver) -> Flight:
-    return Flight(material.bag(flight), material.config.max_telemetry_age_s, material.body_from_camera)
+    bag, max_age_s = material.bag(flight), material.config.max_telemetry_age_s
+    return Flight(bag, max_age_s, material.body_from_camera, material.image_is_rectified)
 
 
 def _origin(material: Material, flight: FlightOver) -> str:
     """What the samples of a flight depend on, as one line."""
     files = [*storage_files(flight.bag), flight.cache, *material.elsewhere]
     stated = [f"{file.name} {file.stat().st_size} {file.stat().st_mtime_ns}" for file in files]
-    recorded = astuple(material.topics), material.body_from_camera.tolist()
+    recorded = astuple(material.topics), material.body_from_camera.tolist(), material.image_is_rectified
     parameters = sorted(asdict(material.config).items())
     text = repr((FORMAT, stated, material.embedder.identity.weights_sha256, parameters, recorded))
     return hashlib.sha256(text.encode()).hexdigest()

@@ -46,8 +46,8 @@ def calibrate_command(
     node, config = read_configs(params, settings or [])
     flights, of_wrong = ([_flight(word, cache) for word in words] for words in (bags, wrong or []))
     uncalibrated, topics = replace(config, calibration=NONE), read_topics(topic or [])
-    embedder, mount = load_embedder(model, node.threads), node.body_from_camera()
-    material = Material(flights, of_wrong, elsewhere or [], embedder, uncalibrated, topics, mount)
+    embedder, camera = load_embedder(model, node.threads), (node.body_from_camera(), node.image_is_rectified)
+    material = Material(flights, of_wrong, elsewhere or [], embedder, uncalibrated, topics, *camera)
     with _progress() as progress:
         found = collect(material, samples or out.with_name(out.name + ".samples"), progress)
     fitted, proof, curve = calibrate(found, material)
