@@ -25,9 +25,10 @@ _OPTIONS = {
     "CPL_VSIL_CURL_ALLOWED_FILENAME": "none",
     "GDAL_HTTP_PROXY": "http://127.0.0.1:1",
 }
-_ERRORS = (RasterioError, RasterioIOError, CPLE_BaseError, GeometryError, ValueError, OverflowError)
-"""GDAL's own errors derive from Exception, those of a CRS and of a path that is not UTF-8 from ValueError, and before
-rasterio 1.4 those of files from OSError."""
+GDAL_ERRORS = (RasterioError, RasterioIOError, CPLE_BaseError)
+"""GDAL's own derive from Exception, and before rasterio 1.4 those of files from OSError."""
+_ERRORS = (*GDAL_ERRORS, GeometryError, ValueError, OverflowError)
+"""Those of a CRS and of a path that is not UTF-8 derive from ValueError."""
 _SHOWN_CHARACTERS = 200
 
 

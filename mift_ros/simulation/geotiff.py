@@ -16,6 +16,7 @@ from rasterio.transform import from_origin
 
 from mift_ros.errors import SimulationError, first_line
 from mift_ros.files import replacing
+from mift_ros.maps.gdal import GDAL_ERRORS
 from mift_ros.simulation.world import World
 
 TOWN_LAT_DEG, TOWN_LON_DEG = 45.5, -5.0
@@ -71,5 +72,5 @@ def write_geotiff(pixels: npt.NDArray[Any], path: Path, lat_deg: float, lon_deg:
                 dataset.colorinterp = (ColorInterp.red, ColorInterp.green, ColorInterp.blue)
             with replacing(path) as temporary:
                 copy(dataset, str(temporary), overview_resampling=Resampling.average.name, **options)
-    except Exception as error:  # GDAL's own, as of a full disk, share no public base class
+    except (OSError, *GDAL_ERRORS) as error:
         raise SimulationError(f"{path} cannot be written: {first_line(error)}") from error
