@@ -1,4 +1,4 @@
-"""The size of a JPEG or PNG from what stands before its pixels: no image is decoded that is not the camera's."""
+"""The size of a JPEG or PNG from what stands before its pixels: none is decoded that is not of the right size."""
 
 from __future__ import annotations
 

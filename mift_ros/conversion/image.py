@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.conversion.encodings import AS_IT_IS, ENCODINGS, Encoding
-from mift_ros.conversion.header import image_size
 from mift_ros.errors import ImageError
+from mift_ros.image_size import image_size
 
 Rgb = npt.NDArray[np.uint8]
 

@@ -7,12 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mift_ros.errors import MapError
-from mift_ros.maps.image_size import image_size
+from mift_ros.image_size import image_size
 from mift_ros.maps.mosaic import PlacedImage, mosaic_vrt, probe_image
 from mift_ros.maps.raster import RasterMap, open_dataset
 
 _SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 _MAX_ZOOM = 24
+_HEAD_BYTES = 1 << 16
+"""In which a tile tells its size; GDAL takes minutes to open all tiles of a large set."""
 _HALF_WORLD_M = math.pi * 6378137.0
 """Half the side of EPSG:3857's square, in its metres."""
 
@@ -47,7 +49,7 @@ def open_xyz(folder: Path) -> RasterMap:
     side = 2 * _HALF_WORLD_M / 2**zoom
     placed = []
     for x, y, path in found:
-        if (size := image_size(path)) != (first.width, first.height):
+        if (size := _size(path)) != (first.width, first.height):
             raise MapError(
                 f"{path}: {size[0]}x{size[1]} pixels, but {found[0][2].name} is {first.width}x{first.height}; "
                 "tiles must be of one size"
@@ -56,6 +58,16 @@ def open_xyz(folder: Path) -> RasterMap:
         placed.append(PlacedImage(replace(first, path=path), west, north, west + side, north - side))
     files = [path for _, _, path in found]
     return RasterMap(open_dataset(mosaic_vrt(placed, 3857), str(folder)), folder.name, files)
+
+
+def _size(path: Path) -> tuple[int, int]:
+    """Width and height in pixels, of any format that a map may have."""
+    with path.open("rb") as file:
+        size = image_size(file.read(_HEAD_BYTES))
+    if size is None:
+        image = probe_image(path)
+        size = image.width, image.height
+    return size
 
 
 def _number(text: str) -> float:
