@@ -37,7 +37,7 @@ def haystack(
     source: Annotated[Path, typer.Argument(metavar="MAP", help="The large map, by `mift map haystack`.")],
     models: Annotated[list[str], typer.Option("--model", help="Packaged or installed name, or ONNX file; repeatable.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder of the caches, which are kept, and haystack.json.")],
-    stride_m: Annotated[float, typer.Option(help="Distance between tiles, m.")] = 36.0,
+    stride_m: Annotated[float, typer.Option(help="Distance between tiles, m.")] = 18.0,
     within_m: Annotated[float, typer.Option(min=1.0, help="A tile this near the truth is a right one.")] = 60.0,
     threads: Annotated[int, typer.Option(min=0, help="Threads of the model on a CPU; 0: all.")] = 0,
     settings: Annotated[list[str] | None, typer.Option("--set", metavar="NAME=VALUE", help="One parameter.")] = None,

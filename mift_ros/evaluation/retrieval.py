@@ -109,9 +109,9 @@ class Retrieval:
         right = np.hypot(*(searched.vehicles_m - truth).T) <= self._within_m
         if not right.any():
             return Ranked(sample.stamp_ns, seconds=seconds, problem=f"no tile within {self._within_m:g} m of the truth")
-        found = float(scores.best[right].max())
-        rank = float(np.count_nonzero(scores.best > found))
-        return Ranked(sample.stamp_ns, rank, found, float(scores.best.max()), seconds)
+        found = float(scores.joint[right].max())
+        rank = float(np.count_nonzero(scores.joint > found))
+        return Ranked(sample.stamp_ns, rank, found, float(scores.joint.max()), seconds)
 
 
 def recall(ranked: Sequence[Ranked], k: int) -> float:

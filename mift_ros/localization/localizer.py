@@ -191,12 +191,12 @@ class Localizer:
         return expected + tiles, len(expected), None
 
     def _likelihood(self, scores: Scores) -> npt.NDArray[np.float64]:
-        return likelihood(scores.best, self.config.similarity_temperature, self.config.outlier_share)
+        return likelihood(scores.joint, self.config.similarity_temperature, self.config.outlier_share)
 
     def _update(self, made: Hypotheses, scores: Scores, sightings: list[Sighting]) -> list[Support]:
         """Fold the frame into the belief, taking the patch to lie where the best tile's hypothesis says."""
         likelihood = self.search.vote.grid(self._likelihood(scores).astype(np.float32))
-        return self._tracker.update(likelihood, made.offset_m(int(scores.pose[scores.best.argmax()])), sightings)
+        return self._tracker.update(likelihood, made.offset_m(int(scores.pose[scores.joint.argmax()])), sightings)
 
     def _result(self, stamp_ns: int, outcome: _Accepted | _Refused) -> Result:
         if isinstance(outcome, _Refused):

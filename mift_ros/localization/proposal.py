@@ -16,10 +16,6 @@ from mift_ros.localization.search import Scores
 
 EXPECTED = 4
 """Modes whose places are verified in every frame, whatever the tiles say."""
-MANY_POSES, OF_MANY = 8, 3
-"""Poses beyond which OF_MANY times as many tiles are verified: the more are tried, the lower the true one ranks. Of 11
-photos on 100 km2 with all headings tried, the true tile in its true heading is among the first 150 nine times, among
-the first 250 ten times."""
 DEGREES_PER_SCALE = 100.0
 """A relative error of height of 10 % is as bad for an alignment as one of 10 degrees in heading."""
 
@@ -48,12 +44,8 @@ def best_tiles(
     centres_m: npt.NDArray[np.float64],
     count: int,
 ) -> list[Candidate]:
-    """The tiles of greatest weight [N], best first, each with the pose that fits it best; none without weight.
-
-    Of a frame with many poses they are OF_MANY times `count`.
-    """
-    wanted = OF_MANY * count if len(made.poses) > MANY_POSES else count
-    count = min(wanted, int(np.count_nonzero(weight)))
+    """The tiles of greatest weight [N], best first, each with the pose that fits it best; none without weight."""
+    count = min(count, int(np.count_nonzero(weight)))
     best = np.argpartition(-weight, count - 1)[:count]
     found = []
     for tile in best[np.argsort(-weight[best], kind="stable")]:

@@ -22,7 +22,7 @@ from mift_ros.localization.windows import map_window
 
 COARSE_GSD_M = 3.0
 """Of 11 real photos the true place is among the best 8 of 100 as often as at 2 m, in half the time; not so at 4 m."""
-PORTION = 40
+PORTION = 20
 """Candidates that are verified before it is asked whether one stands out."""
 STANDS_OUT = 1.35
 """No more candidates are verified when the best place scores so many times what the next one does. Of 64 frames without

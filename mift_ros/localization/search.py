@@ -1,4 +1,4 @@
-"""Exhaustive search: every query against every tile, and per tile the best pose."""
+"""Exhaustive search: every query against every tile, and per tile all poses together."""
 
 from __future__ import annotations
 
@@ -17,13 +17,16 @@ from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
+POSE_TEMPERATURE = 0.07
+"""How much a pose counts beside a tile's best one, in units of the cosine. The right tile resembles the view turned by 20
+or 40 degrees too, a wrong one does so by chance (docs/localization.md)."""
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Per tile the best score over the poses [N], and which pose gave it [N]."""
+    """Per tile the score of all poses together [N], and which of them fits best [N]."""
 
-    best: npt.NDArray[np.float32]
+    joint: npt.NDArray[np.float32]
     pose: npt.NDArray[np.intp]
 
 
@@ -33,10 +36,13 @@ class TileVote:
     def __init__(self, cells: npt.NDArray[np.int32], rows: int, cols: int, stride_m: float) -> None:
         self._place = cells[:, 0].astype(np.intp) * cols + cells[:, 1]
         self._shape = (rows, cols)
+        self._full = np.array_equal(self._place, np.arange(rows * cols))
         self._stride_m = stride_m
 
     def grid(self, per_tile: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Values per tile [N] on the grid [rows, cols]; cells without a tile get the least value."""
+        if self._full:
+            return per_tile.reshape(self._shape)
         grid = np.full(self._shape, per_tile.min(), np.float32)
         grid.ravel()[self._place] = per_tile
         return grid
@@ -48,6 +54,9 @@ class TileVote:
         joint = np.zeros(self._shape, np.float32)
         size = (self._shape[1], self._shape[0])
         for look, (east, north) in zip(cosine, shifts_m / self._stride_m):
+            if not (east or north):
+                joint += self.grid(look)
+                continue
             move = np.array([[1.0, 0.0, east], [0.0, 1.0, -north]])
             # beyond the map a look says nothing, for or against
             mean = float(look.mean())
@@ -58,10 +67,10 @@ class TileVote:
         return np.asarray(joint.ravel()[self._place] / len(cosine), np.float32)
 
 
-def best_over_poses(
+def over_poses(
     cosine: npt.NDArray[np.float32], poses: Sequence[Hypothesis], vote: TileVote, min_coverage: float
 ) -> Scores:
-    """Best score of each tile over the poses whose patch is covered well enough, from the cosines [Q, N] of all looks.
+    """Scores of the tiles by the poses whose patch is covered well enough, from the cosines [Q, N] of all looks.
 
     Where no pose is, all scores are -inf.
     """
@@ -69,8 +78,21 @@ def best_over_poses(
     if not seen:
         return Scores(np.full(cosine.shape[1], -np.inf, np.float32), np.zeros(cosine.shape[1], np.intp))
     scores = comparable(np.stack([vote(cosine[poses[k].looks], poses[k].shifts_m) for k in seen]))
-    first = scores.argmax(axis=0)
-    return Scores(scores[first, np.arange(scores.shape[1])], np.array(seen, np.intp)[first])
+    return Scores(together(scores), np.array(seen, np.intp)[scores.argmax(axis=0)])
+
+
+def together(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Scores [P, N] of P poses to one per tile [N]: of their likelihoods exp(score / POSE_TEMPERATURE) the mean.
+
+    The vehicle has one heading and height, not known which: they are marginalised, every pose being as likely as any
+    other before. A single pose's scores are kept.
+    """
+    best = scores.max(axis=0)
+    mean = np.zeros_like(best)
+    for pose in scores:
+        mean += np.exp((pose - best) / np.float32(POSE_TEMPERATURE))
+    mean /= np.float32(len(scores))
+    return np.asarray(best + np.float32(POSE_TEMPERATURE) * np.log(mean), np.float32)
 
 
 def comparable(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -107,7 +129,7 @@ class MapSearch:
         self.vote = TileVote(cache.cells, m.grid_rows, m.grid_cols, m.stride_m)
 
     def __call__(self, made: Hypotheses) -> Scores:
-        """Best score of each tile over the poses whose patch is covered well enough.
+        """Scores of all tiles by the poses whose patch is covered well enough.
 
         Raises:
             ModelError: an embedding is not a number; in the belief it would stay for good.
@@ -116,7 +138,7 @@ class MapSearch:
         if not np.isfinite(embeddings).all():
             raise ModelError("the model's embedding of the image is not a number")
         cosine = self.cosine(embeddings)
-        return best_over_poses(cosine, made.poses, self.vote, self._min_coverage)
+        return over_poses(cosine, made.poses, self.vote, self._min_coverage)
 
     def vehicles_m(self, made: Hypotheses, scores: Scores) -> npt.NDArray[np.float64]:
         """Where the vehicle would be [N, 2] if what it saw were this tile from its best pose, for each."""

@@ -1,4 +1,4 @@
-"""Looks vote, and per tile the best pose counts."""
+"""Looks vote, and per tile the poses together."""
 
 import numpy as np
 import pytest
@@ -71,19 +71,52 @@ def test_poses_over_featureless_ground_and_over_few_tiles_stay_finite():
     assert np.array_equal(search.comparable(few), few)
 
 
-def test_the_best_pose_of_each_tile_is_told_by_its_number(vote):
+def test_the_pose_that_fits_a_tile_best_is_told_by_its_number(vote):
     join, cells = vote
     shift = np.zeros((1, 2))
     poses = [Hypothesis(0, heading, slice(k, k + 1), shift, cover) for k, (heading, cover) in enumerate(POSES)]
     cosine = np.zeros((3, len(cells)), np.float32)
     cosine[0, 5], cosine[1, 6], cosine[2, 4] = 0.9, 0.9, 0.5
-    found = search.best_over_poses(cosine, poses, join, min_coverage=0.5)
-    assert found.pose[4] == 2 and found.best[4] == 0.5 and found.pose[5] == 0
-    assert found.best[6] == 0.0, "a pose of which too little is seen says nothing"
+    found = search.over_poses(cosine, poses, join, min_coverage=0.5)
+    assert found.pose[4] == 2 and found.pose[5] == 0
+    assert found.joint[5] > found.joint[4] > found.joint[0]
+    assert found.joint[6] == 0.0, "a pose of which too little is seen says nothing"
+
+
+def test_a_tile_scores_the_mean_likelihood_of_its_poses():
+    scores = np.random.default_rng(5).normal(0.2, 0.1, (18, 50)).astype(np.float32)
+    likelihoods = np.exp(scores.astype(np.float64) / search.POSE_TEMPERATURE)
+    assert search.together(scores) == pytest.approx(search.POSE_TEMPERATURE * np.log(likelihoods.mean(axis=0)), abs=1e-5)
+
+
+def test_a_tile_that_resembles_neighbouring_headings_too_is_ahead_of_one_that_fits_a_single_one_by_chance():
+    scores = np.zeros((18, 2), np.float32)
+    scores[3:6, 0] = 0.4, 0.5, 0.4
+    scores[9, 1] = 0.51
+    assert search.together(scores).argmax() == 0
+
+
+def test_a_single_pose_keeps_its_scores_bit_for_bit():
+    scores = np.random.default_rng(6).normal(0.2, 0.1, (1, 300)).astype(np.float32)
+    assert np.array_equal(search.together(scores), scores[0])
+
+
+def test_scores_far_apart_stay_finite():
+    scores = np.array([[1.0, -1.0], [-1.0, 1.0]], np.float32)
+    assert np.isfinite(search.together(scores)).all()
+
+
+def test_looks_vote_alike_on_a_grid_with_and_without_gaps():
+    cells = np.array([(r, c) for r in range(6) for c in range(8)], np.int32)
+    looks = np.random.default_rng(7).normal(0.2, 0.1, (2, 48)).astype(np.float32)
+    shifts = np.array([[0.0, 0.0], [10.0, -10.0]])
+    full = search.TileVote(cells, 6, 8, 10.0)(looks, shifts)
+    mixed = np.random.default_rng(8).permutation(48)
+    assert search.TileVote(cells[mixed], 6, 8, 10.0)(looks[:, mixed], shifts) == pytest.approx(full[mixed], abs=1e-6)
 
 
 def test_no_pose_seen_well_enough_scores_nothing(vote):
     join, cells = vote
     poses = [Hypothesis(0, 0.0, slice(0, 1), np.zeros((1, 2)), 0.2)]
-    found = search.best_over_poses(np.ones((1, len(cells)), np.float32), poses, join, min_coverage=0.5)
-    assert np.isneginf(found.best).all()
+    found = search.over_poses(np.ones((1, len(cells)), np.float32), poses, join, min_coverage=0.5)
+    assert np.isneginf(found.joint).all()

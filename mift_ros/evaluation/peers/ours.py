@@ -25,9 +25,9 @@ class BestTile(Stateless):
     def locate(self, frame: Frame, telemetry: Telemetry) -> Point | None:
         """Always published, unless the frame cannot be searched for."""
         searched = self._search(frame, telemetry)
-        if isinstance(searched, str) or not np.isfinite(searched.scores.best).any():
+        if isinstance(searched, str) or not np.isfinite(searched.scores.joint).any():
             return None
-        east, north = searched.vehicles_m[int(searched.scores.best.argmax())]
+        east, north = searched.vehicles_m[int(searched.scores.joint.argmax())]
         return float(east), float(north)
 
 
@@ -50,12 +50,12 @@ class BelievedCell:
         if self._tracker.check_time(frame.stamp_ns):
             return None
         searched = self._search(frame, telemetry)
-        if isinstance(searched, str) or not np.isfinite(searched.scores.best).any():
+        if isinstance(searched, str) or not np.isfinite(searched.scores.joint).any():
             return None
         scores = searched.scores
-        per_tile = likelihood(scores.best, self._temperature, self._outlier_share)
+        per_tile = likelihood(scores.joint, self._temperature, self._outlier_share)
         self._tracker.predict(frame.stamp_ns, telemetry)
-        seen_m = searched.made.offset_m(int(scores.pose[scores.best.argmax()]))
+        seen_m = searched.made.offset_m(int(scores.pose[scores.joint.argmax()]))
         self._tracker.update(self._search.vote.grid(per_tile.astype(np.float32)), seen_m, [])
         return self._tracker.belief.likeliest_m()
 
