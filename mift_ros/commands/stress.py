@@ -21,6 +21,7 @@ from mift_ros.evaluation.settings import read_settings
 from mift_ros.files import write_file
 from mift_ros.inference.load import load_embedder
 from mift_ros.localization.config import LocalizerConfig
+from mift_ros.stress.calibration_flights import GROUNDS, prepare
 from mift_ros.stress.scenario import Scenario
 from mift_ros.stress.scenarios import QUICK, SCENARIOS
 from mift_ros.stress.suite import Outcome, Suite
@@ -63,6 +64,22 @@ def list_command() -> None:
         seconds = sum((s.end_ns - s.start_ns) / 1e9 for s in scenario.stretches)
         table.add_row(scenario.name, f"{seconds:.0f}", scenario.ground, scenario.text)
     console.print(table)
+
+
+@app.command("flights")
+def flights_command(
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="Folder of grounds, caches, flights and flights.txt.")],
+    model: Annotated[str, typer.Option(help="Packaged model or ONNX file.")] = "mift_nano",
+) -> None:
+    """Make the 72 flights that the shipped calibration is fitted to; what is there is kept.
+
+    mift calibrate $(cat OUT/flights.txt) -o calibration.yaml
+    """
+    embedder = load_embedder(model)
+    with _progress() as progress:
+        words = [word for flown in GROUNDS for word in prepare(flown, out, embedder, progress)]
+    write_file(out / "flights.txt", "\n".join(words) + "\n")
+    console.print(f"{len(words)} flights: mift calibrate $(cat {out / 'flights.txt'}) ...", soft_wrap=True)
 
 
 def _chosen(names: list[str]) -> list[Scenario]:

@@ -18,8 +18,8 @@ from mift_ros.localization.hypotheses import Hypotheses, Hypothesis
 LEAST_TILES = 100
 """Tiles whose scores tell what a pose scores at a wrong one."""
 POSE_TEMPERATURE = 0.07
-"""How much a pose counts beside a tile's best one, in units of the cosine. The right tile resembles the view turned by 20
-or 40 degrees too, a wrong one does so by chance (docs/localization.md)."""
+"""How much a pose counts beside a tile's best one, in units of the cosine. The right tile resembles the view turned by
+20 or 40 degrees too, a wrong one does so by chance (docs/localization.md)."""
 
 
 @dataclass(frozen=True)

@@ -67,9 +67,9 @@ GROUNDS = {
 """By name; `clearing` is the town with a map of its middle only."""
 
 
-def prepare_ground(name: str, folder: Path, embedder: Embedder, progress: Progress) -> GroundFiles:
+def prepare_ground(ground: Ground, folder: Path, embedder: Embedder, progress: Progress) -> GroundFiles:
     """Make a ground and its cache in `folder`, or take what is there."""
-    ground = GROUNDS[name]
+    name = folder.name
     world = _files(folder / "world")
     if not all(path.is_file() for path in world):
         progress(f"{name}: ground", 0, 1)

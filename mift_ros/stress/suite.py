@@ -17,7 +17,7 @@ from mift_ros.inference.embedder import Embedder
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.localizer import Localizer
 from mift_ros.simulation.flight import simulate
-from mift_ros.stress.grounds import GroundFiles, prepare_ground
+from mift_ros.stress.grounds import GROUNDS, GroundFiles, prepare_ground
 from mift_ros.stress.scenario import Scenario
 
 CRASHED = "exception"
@@ -56,7 +56,8 @@ class Suite:
         Raises:
             MiftError: one of them cannot be made.
         """
-        ground = prepare_ground(scenario.ground, self.folder / "grounds" / scenario.ground, self.embedder, progress)
+        folder = self.folder / "grounds" / scenario.ground
+        ground = prepare_ground(GROUNDS[scenario.ground], folder, self.embedder, progress)
         bag = self.folder / "bags" / f"{scenario.name}-{scenario.digest}"
         if not bag.exists():
             world = ground.world

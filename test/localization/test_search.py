@@ -85,8 +85,8 @@ def test_the_pose_that_fits_a_tile_best_is_told_by_its_number(vote):
 
 def test_a_tile_scores_the_mean_likelihood_of_its_poses():
     scores = np.random.default_rng(5).normal(0.2, 0.1, (18, 50)).astype(np.float32)
-    likelihoods = np.exp(scores.astype(np.float64) / search.POSE_TEMPERATURE)
-    assert search.together(scores) == pytest.approx(search.POSE_TEMPERATURE * np.log(likelihoods.mean(axis=0)), abs=1e-5)
+    likelihood = np.exp(scores.astype(np.float64) / search.POSE_TEMPERATURE).mean(axis=0)
+    assert search.together(scores) == pytest.approx(search.POSE_TEMPERATURE * np.log(likelihood), abs=1e-5)
 
 
 def test_a_tile_that_resembles_neighbouring_headings_too_is_ahead_of_one_that_fits_a_single_one_by_chance():
