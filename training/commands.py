@@ -27,7 +27,8 @@ def run(
     minutes: Annotated[float | None, typer.Option(help="Plan the run to take this long.", min=0.1)] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
     init: Annotated[
-        Path | None, typer.Option("--init", help="Begin with these weights: .safetensors, or a CrossFormer .pth.")
+        Path | None,
+        typer.Option("--init", help="Weights to begin with: .safetensors, .onnx, mift_nano, CrossFormer .pth."),
     ] = None,
 ) -> None:
     """Train a recipe; Ctrl-C saves, --resume goes on exactly there. Started by torchrun it takes all processes."""

@@ -1,4 +1,4 @@
-"""The flights that the shipped calibration is fitted to, over other grounds than the suite: in order, or a little off."""
+"""The flights that the shipped calibration is fitted to, over grounds of their own: in order, or a little off."""
 
 from __future__ import annotations
 

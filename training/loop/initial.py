@@ -1,4 +1,4 @@
-"""Weights to begin a run with: our own, or those of CrossFormer trained on ImageNet."""
+"""Weights to begin a run with: our own, as trained or as exported, or those of CrossFormer trained on ImageNet."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from pathlib import Path
 from torch import Tensor
 
 from mift_ros.errors import TrainingError
+from mift_ros.inference.installed import installed_path
+from mift_ros.inference.load import ONNX_SUFFIX, model_path, packaged_models
 from training.checkpoint import read_state
 from training.model.network import Network
 
@@ -18,11 +20,17 @@ def load_initial(path: Path, network: Network) -> list[str]:
     """Take weights into the network; the keys of either side that found no partner.
 
     A .safetensors file of ours has to fit in all stages; of what follows them, that is taken which fits, since heads
-    differ between methods. Any other file is read as a CrossFormer checkpoint.
+    differ between methods. A model of `mift export onnx`, or the name of a packaged one, has to fit altogether. Any
+    other file is read as a CrossFormer checkpoint.
 
     Raises:
         TrainingError: the file cannot be read or its stages are of another variant.
     """
+    if is_exported(path):
+        from training.model.exported import load_exported
+
+        load_exported(model_path(str(path)), network)
+        return []
     if path.suffix != OWN_SUFFIX:
         from training.model.crossformer import load_crossformer
 
@@ -34,6 +42,12 @@ def load_initial(path: Path, network: Network) -> list[str]:
         raise TrainingError(f"{path}: its stages are not those of {network.config.variant}, for example {strange[0]}")
     network.load_state_dict({key: value for key, value in given.items() if key not in unmatched}, strict=False)
     return unmatched
+
+
+def is_exported(path: Path) -> bool:
+    """Whether this is an ONNX file, or the name of a packaged or an installed one."""
+    name = str(path)
+    return path.suffix == ONNX_SUFFIX or name in packaged_models() or installed_path(name) is not None
 
 
 def _fits(own: Tensor | None, given: Tensor | None) -> bool:

@@ -16,13 +16,15 @@ from training.data.batch import Batch, Share
 from training.loop.failures import disk_told, step_told
 from training.loop.fetch import BatchError, check_shared_memory, fetch
 from training.loop.generators import seed_process
-from training.loop.initial import load_initial
+from training.loop.initial import is_exported, load_initial
 from training.loop.interrupt import Interrupt
 from training.loop.memory import keep_freed_memory
 from training.loop.mining import Mineable, mining_is_due, nearest_classes, next_mining
+from training.loop.preprocess import normalise
 from training.loop.processes import Decision, agree, from_main, make_accelerator, process_count
 from training.loop.run_dir import check_run_dir, claimed, record_start
 from training.loop.schedule import Probe
+from training.loop.settle import settle
 from training.loop.state import STATE_FILE, TrainState, write_state
 from training.loop.stepper import Stepper
 from training.loop.training_data import TrainingData, open_training_data, planned_by
@@ -80,6 +82,9 @@ def _prepare(
     share = Share(accelerator.process_index, process_count(), recipe.batch.accumulate)
     check_shared_memory(recipe, network.config.input_size, share)
     material = open_training_data(recipe, data, network.config.input_size, share)
+    if init is not None and is_exported(init):
+        first = material.source[0]
+        settle(network, normalise(torch.cat([first.satellite, first.drone]).to(accelerator.device)))
     state = TrainState.fresh(network, recipe, material.source.classes, planned_by(recipe, material.source))
     seed_process(recipe.seed, share)
     if resume:
