@@ -9,9 +9,10 @@ from pathlib import Path
 from mift_ros.inference.embedder import Embedder
 from mift_ros.simulation.disturbances import Disturbances, Phase
 from mift_ros.simulation.flight import FlightPlan, simulate
+from mift_ros.simulation.landuse import CITY, FARMLAND, INDUSTRY, TOWN, WOODLAND
 from mift_ros.stress.grounds import COUNTRYSIDE, Ground, Progress, prepare_ground
 
-TOWN_M = 760.0
+SIDE_M = 1000.0
 SECONDS = 60.0
 RATE_HZ = 0.25
 """Images that overlap err alike: at 12 m/s they are 48 m apart, two thirds of a tile."""
@@ -34,19 +35,34 @@ class FlownGround:
         return [
             FlightPlan(
                 seed=100 * self.ground.seed + k, minutes=SECONDS / 60, rate_hz=RATE_HZ, height_agl_m=height_m,
-                compressed=True, phases=(Phase(SECONDS, TROUBLES[(self.ground.seed + k) % len(TROUBLES)]),),
+                compressed=True, phases=(Phase(SECONDS, TROUBLES[(3 * self.ground.seed + k) % len(TROUBLES)]),),
             )
             for k, height_m in enumerate(self.heights_m)
         ]  # fmt: skip
 
 
-LOW_M = (58.0, 70.0, 84.0, 96.0, 108.0, 120.0, 135.0, 150.0)
-HIGH_M = (80.0, 100.0, 120.0, 145.0, 175.0, 210.0)
-GROUNDS = (
-    *(FlownGround(f"town{seed}", Ground(seed, TOWN_M, TOWN_M), LOW_M) for seed in range(1000, 1006)),
-    *(FlownGround(f"town{seed}", Ground(seed), HIGH_M) for seed in range(1010, 1013)),
-    FlownGround("country1013", Ground(1013, character=COUNTRYSIDE), HIGH_M),
-)
+KINDS = {
+    "town": (TOWN, 6),
+    "country": (COUNTRYSIDE, 6),
+    "city": (CITY, 3),
+    "industry": (INDUSTRY, 3),
+    "farmland": (FARMLAND, 3),
+    "woodland": (WOODLAND, 3),
+}
+"""What the grounds are like, and how many of each: errors over one ground are alike, so few flights over many."""
+HEIGHTS_M = ((58.0, 100.0, 155.0), (62.0, 110.0, 170.0), (75.0, 125.0, 190.0), (90.0, 145.0, 210.0))
+FIRST_SEED = 1000
+
+
+def _grounds() -> tuple[FlownGround, ...]:
+    characters = [(name, character) for name, (character, count) in KINDS.items() for _ in range(count)]
+    return tuple(
+        FlownGround(f"{name}{seed}", Ground(seed, SIDE_M, SIDE_M, character), HEIGHTS_M[seed % len(HEIGHTS_M)])
+        for seed, (name, character) in enumerate(characters, FIRST_SEED)
+    )
+
+
+GROUNDS = _grounds()
 
 
 def prepare(flown: FlownGround, folder: Path, embedder: Embedder, progress: Progress) -> list[str]:
