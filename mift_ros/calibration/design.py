@@ -14,7 +14,7 @@ Vector = npt.NDArray[np.float64]
 FACTORS = np.geomspace(0.3, 100.0, 31)
 """Multiples of the error by noise that are tried."""
 KNOWN = Known(attitude=True, altitude=False)
-NOTHING = ErrorModel(1e-6, 0.0, 0.0, 0.0, 1e-6, 0.0, 1e-6, 0.0, 0.0)
+NOTHING = ErrorModel(1e-6, 0.0, 0.0, 0.0, 1e-6, 0.0, 1e-6, 0.0, 0.0, 1.0)
 WEIGHTS = ("residual_m", "parallax_m", "attitude_rad", "pull")
 
 

@@ -13,7 +13,7 @@ from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import FACTORS, Design, design_of
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, TURNED, Sample
 from mift_ros.errors import ConfigError
-from mift_ros.localization.calibration import Calibration, Tail
+from mift_ros.localization.calibration import UNUSUAL_ONE_IN, Calibration, Tail
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
 from mift_ros.localization.gate import NEIGHBOURHOOD_M, lead
@@ -22,8 +22,8 @@ from mift_ros.localization.places import SAME_PLACE_M
 Vector = npt.NDArray[np.float64]
 RIGHT_M = SAME_PLACE_M
 """A match nearer to the truth than this is of the right place: its error is a residual, not a mistake."""
-START = np.array([1.0, 1.0, math.radians(0.5) ** 2, 1.0])
-"""The order of magnitude of the squares of design.WEIGHTS."""
+START = np.array([1.0, 1.0, math.radians(0.5) ** 2, 1.0, 1.0])
+"""The order of magnitude of the squares of design.WEIGHTS, and of the share of the scale's error that moves."""
 LEAST_RIGHT = 30
 LEAST_WRONG = 50
 RANKS, RANK_DIGITS = 51, 5
@@ -45,7 +45,7 @@ def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerCon
     alike = [s for s in samples if s.kind in (TURNED, ELSEWHERE)]
     anywhere = fit_tail([significances(s)[0] for s in (alike if len(alike) >= LEAST_WRONG else wrong)])
     expected = replace(anywhere, rate=anywhere.rate * near_share(samples))
-    errors = fit_errors(right(samples))
+    errors = fit_errors(clear(samples, leads, usual))
     tiles = float(np.mean([s.tiles for s in samples if s.kind == AS_FLOWN]))
     return Calibration(
         "", errors, leads, anywhere, expected, usual, lost_share(samples), misaligned_share(samples, config.candidates),
@@ -56,6 +56,16 @@ def fit(samples: Sequence[Sample], wrong: Sequence[Sample], config: LocalizerCon
 def right(samples: Sequence[Sample]) -> list[Sample]:
     """The samples whose best place is the right one."""
     return [s for s in samples if s.kind == AS_FLOWN and math.hypot(*s.error_m) <= RIGHT_M]
+
+
+def clear(samples: Sequence[Sample], leads: Tail, usual: float) -> list[Sample]:
+    """The right ones that lead more clearly than nine of ten wrong ones: others are not published, and lie anywhere.
+
+    Among all within RIGHT_M there are places that match best by chance, 20 m off; they would be a part of every fix's
+    covariance.
+    """
+    least = leads.threshold(UNUSUAL_ONE_IN)
+    return [s for s in right(samples) if lead(significances(s), usual) >= least]
 
 
 def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorModel:
@@ -70,18 +80,19 @@ def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorMod
     # against the measured height, whose own error is in it: cautious by as much as that sensor errs
     scale, scale_floor = _fit_one(np.log([s.height_ratio for s in good]), design.scale)
     errors = np.array([s.error_m for s in good])
-    known = design.turned(heading, heading_floor) + design.scaled(scale, scale_floor)
+    known = design.turned(heading, heading_floor)
+    parts = np.concatenate([design.parts, design.scaled(scale, scale_floor)[None]])
     best, least = (0, np.zeros(len(START))), math.inf
     for factor, alignment in enumerate(design.alignment):
-        weights, cost = fit_weights(errors, design.parts, alignment + known, START)
+        weights, cost = fit_weights(errors, parts, alignment + known, START)
         if cost < least:
             best, least = (factor, weights), cost
-    cov = design.alignment[best[0]] + known + np.tensordot(best[1], design.parts, axes=1)
+    cov = design.alignment[best[0]] + known + np.tensordot(best[1], parts, axes=1)
     width = _width(squared_sigmas(errors, cov))
-    residual, parallax, attitude, pull = (width * float(w) for w in np.sqrt(best[1]))
+    residual, parallax, attitude, pull, share = (width * float(w) for w in np.sqrt(best[1]))
     return ErrorModel(
         width * float(FACTORS[best[0]]), residual, parallax, attitude, float(FACTORS[heading]), heading_floor,
-        float(FACTORS[scale]), scale_floor, pull,
+        float(FACTORS[scale]), scale_floor, pull, share,
     )  # fmt: skip
 
 

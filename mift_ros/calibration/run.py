@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from mift_ros import __version__
 from mift_ros.cache.reader import MapCache
-from mift_ros.calibration.fit import fit, right, significances
+from mift_ros.calibration.fit import clear, fit, right, significances
 from mift_ros.calibration.proof import Curve, Proof, operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, Sample, Sampler, kept_samples
 from mift_ros.evaluation.bag import Bag, storage_files
@@ -97,7 +97,8 @@ def calibrate(samples: Sequence[Sample], material: Material) -> tuple[Calibratio
     flown = {flight.name for flight in material.flights}
     own = [s for s in samples if s.flight in flown]
     wrong = [s for s in samples if s.flight not in flown] or [s for s in own if s.kind != AS_FLOWN]
-    fitted, proof = fit(own, wrong, material.config), prove(own)
+    fitted = fit(own, wrong, material.config)
+    proof = prove(clear(own, fitted.leads, fitted.usual))
     calibration = replace(
         fitted,
         model_sha256=material.embedder.identity.weights_sha256,
@@ -146,6 +147,7 @@ def _provenance(
         "software": f"mift_ros {__version__}",
         "frames_as_flown": sum(s.kind == AS_FLOWN for s in samples),
         "right_matches": len(right(samples)),
+        "clear_matches": proof.matches,
         "wrong_matches": len(wrong),
         "greatest_wrong_significance": round(max(significances(s)[0] for s in wrong), DIGITS),
         "greatest_wrong_lead": round(max(lead(significances(s), fitted.usual) for s in wrong), DIGITS),

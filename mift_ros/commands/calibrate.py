@@ -88,11 +88,12 @@ def _tell(fitted: Calibration, proof: Proof) -> None:
     inside = " / ".join(f"{100 * share:.1f} %" for share in proof.within)
     wanted = " / ".join(f"{100 * share:.1f} %" for share in GAUSS_SHARES)
     rows = [
-        ("right matches, flights", f"{proof.matches}, {proof.flights}"),
+        ("clear right matches, flights", f"{proof.matches}, {proof.flights}"),
         ("alignment", f"{errors.alignment:.2f} x the error by noise"),
         ("residual per axis", f"{errors.residual_m:.2f} m"),
         ("by the ground's height", f"{errors.parallax_m:.2f} m x tangent of the tilt"),
         ("left of what shadows pull", f"{errors.pull:.2f} of what is seen of it"),
+        ("moved by the scale's error", f"{errors.scale_share:.2f} of what it would move a plane"),
         ("attitude", f"{errors.attitude_rad * 57.2958:.2f} deg"),
         ("frames whose right place does not match best", f"{100 * fitted.lost_share:.1f} %"),
         ("temperature", f"{fitted.temperature:.4f}"),

@@ -21,7 +21,7 @@ from mift_ros.inference.embedder import ModelIdentity
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.covariance import ErrorModel
 
-FORMAT = "mift calibration 4"
+FORMAT = "mift calibration 5"
 NONE = "none"
 """Value of the parameter `calibration` that asks for no calibration, not even the packaged one."""
 SHA_SHOWN = 12
@@ -149,7 +149,7 @@ class Calibration:
 
 APPROXIMATE = Calibration(
     model_sha256="",
-    errors=ErrorModel(3.0, 8.0, 5.0, math.radians(2.0), 3.0, math.radians(2.0), 3.0, 0.02, 1.0),
+    errors=ErrorModel(3.0, 8.0, 5.0, math.radians(2.0), 3.0, math.radians(2.0), 3.0, 0.02, 1.0, 1.0),
     leads=Tail(0.7, 0.4, 0.5),
     anywhere=Tail(5.5, 0.4, 0.7),
     expected=Tail(4.0, 0.1, 0.5),

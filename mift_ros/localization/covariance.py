@@ -73,6 +73,8 @@ class ErrorModel:
     `parallax_m` is the same in proportion to the tangent of the view's tilt: error of the ground's height.
     `attitude_rad` is of roll and pitch each, `heading_floor_rad` and `scale_floor` bound what curvature can promise.
     `pull` is the part of the seen pull that may be left: shadows of one picture that have no like in the other.
+    `scale_share` is the part of the scale's error that moves the place: relief and roofs change the scale at which
+    ground is seen, and hardly where it is.
     """
 
     alignment: float
@@ -84,6 +86,7 @@ class ErrorModel:
     scale: float
     scale_floor: float
     pull: float
+    scale_share: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ def covariance(sources: ErrorSources, model: ErrorModel, known: Known) -> Matrix
     parts[:3, :3] = _climbed(ground, sources)
     parts[:2, :2] += _parallax(sources, model)
     parts += heading_var * _outer(_by_heading(sources))
-    parts += scale_var * _outer(_by_scale(sources))
+    parts += scale_var * _outer(_by_scale(sources, model.scale_share))
     for column in _by_attitude(sources, coupled=known.attitude):
         parts += model.attitude_rad**2 * _outer(column)
     if not known.attitude:
@@ -215,10 +218,10 @@ def _by_heading(sources: ErrorSources) -> Matrix:
     return np.array([drift[0] + north, drift[1] - east, drift @ sources.slope, 0.0, 0.0, 1.0])
 
 
-def _by_scale(sources: ErrorSources) -> Matrix:
-    """Error state [6] per unit of relative height by which the matched scale is wrong."""
-    drift = np.asarray(sources.drift_m)[:, 1]
-    east, north = drift - sources.offset_m
+def _by_scale(sources: ErrorSources, share: float) -> Matrix:
+    """Error state [6] per unit of relative height by which the matched scale is wrong; a share moves the place."""
+    drift = share * np.asarray(sources.drift_m)[:, 1]
+    east, north = drift - share * np.array(sources.offset_m)
     return np.array([east, north, drift @ sources.slope + sources.height_agl_m, 0.0, 0.0, 0.0])
 
 

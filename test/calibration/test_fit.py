@@ -8,7 +8,7 @@ import pytest
 
 from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import KNOWN, design_of, horizontal
-from mift_ros.calibration.fit import fit, fit_errors, fit_temperature, lost_share, misaligned_share, right
+from mift_ros.calibration.fit import clear, fit, fit_errors, fit_temperature, lost_share, misaligned_share, right
 from mift_ros.calibration.proof import operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, Sample, kept_samples
 from mift_ros.errors import ConfigError
@@ -18,7 +18,7 @@ from mift_ros.localization.covariance import ErrorModel, ErrorSources, covarianc
 
 TRUTH = ErrorModel(
     alignment=5.0, residual_m=0.8, parallax_m=0.0, attitude_rad=math.radians(0.8), heading=4.0,
-    heading_floor_rad=math.radians(0.5), scale=4.0, scale_floor=0.01, pull=0.7,
+    heading_floor_rad=math.radians(0.5), scale=4.0, scale_floor=0.01, pull=0.7, scale_share=1.0,
 )  # fmt: skip
 
 
@@ -114,6 +114,26 @@ def test_a_small_error_of_the_attitude_is_found_beside_large_ones_of_the_alignme
         found.append(math.degrees(fit_errors(good, design).attitude_rad))
     assert np.median(found) == pytest.approx(0.4, rel=0.15)
     assert min(found) > 0.15
+
+
+def test_the_share_of_the_scales_error_that_moves_the_place_is_found():
+    rng = np.random.default_rng(4)
+    true = replace(TRUTH, scale_share=0.3, heading_floor_rad=0.0)
+    good = []
+    for _ in range(1000):
+        sources = replace(sources_of(rng), drift_m=np.array([[0.0, 240.0], [0.0, -160.0]]))
+        east, north = rng.multivariate_normal(np.zeros(2), covariance(sources, true, KNOWN)[:2, :2])
+        ratio = math.exp(height_sigma_m(sources, true) / sources.height_agl_m * rng.standard_normal())
+        good.append(replace(RIGHT, sources=sources, error_m=(east, north), heading_error_deg=0.0, height_ratio=ratio))
+    assert fit_errors(good).scale_share == pytest.approx(0.3, rel=0.2)
+
+
+def test_a_place_that_is_near_by_chance_is_no_part_of_the_covariance(samples):
+    leads, usual = Tail(0.0, 1.0, 0.5), 5.0
+    least = leads.threshold(10)
+    good = [s for s in right(samples) if s.places[0][1] - usual >= least]
+    near = replace(good[0], error_m=(20.0, 0.0), places=((20.0, 8.0), (300.0, 7.9)))
+    assert clear([*samples, near], leads, usual) == good
 
 
 def test_held_out_flights_are_covered_as_a_gaussian_covers(samples):

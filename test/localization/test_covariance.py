@@ -22,8 +22,8 @@ from mift_ros.localization.covariance import (
     height_sigma_m,
 )
 
-NOTHING = ErrorModel(1e-9, 0.0, 0.0, 0.0, 1e-9, 0.0, 1e-9, 0.0, 0.0)
-MODEL = ErrorModel(3.0, 1.0, 2.0, math.radians(0.6), 2.0, math.radians(0.5), 2.0, 0.01, 0.5)
+NOTHING = ErrorModel(1e-9, 0.0, 0.0, 0.0, 1e-9, 0.0, 1e-9, 0.0, 0.0, 1.0)
+MODEL = ErrorModel(3.0, 1.0, 2.0, math.radians(0.6), 2.0, math.radians(0.5), 2.0, 0.01, 0.5, 0.3)
 KNOWN = Known(attitude=True, altitude=True)
 SHARP = ErrorSources(
     sharpness=np.eye(2), heading_sharpness=100.0, scale_sharpness=100.0, drift_m=np.zeros((2, 2)), significance=10.0,
@@ -118,6 +118,13 @@ def test_a_height_error_moves_the_position_along_the_lever_arm():
     along = np.array(SHARP.offset_m)
     assert found[:2, :2] == pytest.approx(4e-4 * np.outer(along, along), rel=1e-3, abs=1e-6)
     assert height_sigma_m(SHARP, replace(NOTHING, scale_floor=0.02)) == pytest.approx(2.0, rel=1e-3)
+
+
+def test_of_an_error_of_the_scale_a_share_moves_the_place_and_all_of_it_the_height():
+    model = replace(NOTHING, scale_floor=0.02)
+    whole, part = (covariance(SHARP, replace(model, scale_share=share), KNOWN) for share in (1.0, 0.25))
+    assert part[:2, :2] == pytest.approx(whole[:2, :2] / 16, rel=1e-3, abs=1e-6)
+    assert height_sigma_m(SHARP, replace(model, scale_share=0.25)) == pytest.approx(2.0, rel=1e-3)
 
 
 def test_what_shadows_pulled_is_uncertain_along_the_pull_alone():
