@@ -26,6 +26,11 @@ START = np.array([1.0, 1.0, math.radians(0.5) ** 2, 1.0, 1.0])
 """The order of magnitude of the squares of design.WEIGHTS, and of the share of the scale's error that moves."""
 LEAST_RIGHT = 30
 LEAST_WRONG = 50
+GATED = -2 * math.log(0.01)
+"""Squared sigmas in two dimensions beyond which one of a hundred Gaussian errors lies."""
+MEAN_OF_GATED = 1.0 - GATED / 2 * 0.01 / 0.99
+"""Of half the squared sigmas of the other ninety-nine."""
+ROUNDS = 30
 RANKS, RANK_DIGITS = 51, 5
 TAIL_SHARE = 0.4
 """Share of the wrong matches, the best-looking, that the tail is fitted to."""
@@ -88,7 +93,7 @@ def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorMod
         if cost < least:
             best, least = (factor, weights), cost
     cov = design.alignment[best[0]] + known + np.tensordot(best[1], parts, axes=1)
-    width = _width(squared_sigmas(errors, cov))
+    width = width_of(squared_sigmas(errors, cov))
     residual, parallax, attitude, pull, share = (width * float(w) for w in np.sqrt(best[1]))
     return ErrorModel(
         width * float(FACTORS[best[0]]), residual, parallax, attitude, float(FACTORS[heading]), heading_floor,
@@ -96,13 +101,16 @@ def fit_errors(good: Sequence[Sample], design: Design | None = None) -> ErrorMod
     )  # fmt: skip
 
 
-def _width(squared: Vector) -> float:
-    """By how much one sigma should be wider, from squared distances in two dimensions, so that their mean is right.
+def width_of(squared: Vector) -> float:
+    """By how much one sigma should be wider, from squared distances in two dimensions.
 
-    A filter that takes the fixes in lives by second moments. Errors have longer tails than a Gaussian (a flight's
-    attitude is off for all of it), so that more than 39 % of them come to lie within one sigma.
+    The mean square of those that a filter takes in: what lies beyond GATED, one in a hundred of a Gaussian's, it
+    refuses, and the few frames with far longer errors would else widen all others.
     """
-    return math.sqrt(float(squared.mean()) / 2)
+    width = float(squared.mean()) / 2
+    for _ in range(ROUNDS):
+        width = float(squared[squared <= GATED * width].mean()) / 2 / MEAN_OF_GATED
+    return math.sqrt(width)
 
 
 def _fit_one(errors: Vector, variances: Vector) -> tuple[int, float]:

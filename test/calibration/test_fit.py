@@ -8,7 +8,16 @@ import pytest
 
 from mift_ros.calibration.components import fit_weights, squared_sigmas
 from mift_ros.calibration.design import KNOWN, design_of, horizontal
-from mift_ros.calibration.fit import clear, fit, fit_errors, fit_temperature, lost_share, misaligned_share, right
+from mift_ros.calibration.fit import (
+    clear,
+    fit,
+    fit_errors,
+    fit_temperature,
+    lost_share,
+    misaligned_share,
+    right,
+    width_of,
+)
 from mift_ros.calibration.proof import operating_curve, prove
 from mift_ros.calibration.samples import AS_FLOWN, ELSEWHERE, TEMPERATURES, Sample, kept_samples
 from mift_ros.errors import ConfigError
@@ -126,6 +135,13 @@ def test_the_share_of_the_scales_error_that_moves_the_place_is_found():
         ratio = math.exp(height_sigma_m(sources, true) / sources.height_agl_m * rng.standard_normal())
         good.append(replace(RIGHT, sources=sources, error_m=(east, north), heading_error_deg=0.0, height_ratio=ratio))
     assert fit_errors(good).scale_share == pytest.approx(0.3, rel=0.2)
+
+
+@pytest.mark.parametrize("outliers", [0, 400])
+def test_covariances_are_as_wide_as_the_errors_that_a_filter_takes_in(outliers):
+    squared = (np.random.default_rng(5).normal(0.0, 1.7, (20000, 2)) ** 2).sum(axis=1)
+    squared[:outliers] = 400.0
+    assert width_of(squared) == pytest.approx(1.7, rel=0.03)
 
 
 def test_a_place_that_is_near_by_chance_is_no_part_of_the_covariance(samples):
