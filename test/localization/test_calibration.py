@@ -99,8 +99,8 @@ def broken(old, new):
     ("text", "message"),
     [
         ("{", "not YAML"),
-        ("[1, 2]", "wanted 'mift calibration 4'"),
-        (broken("calibration 4", "calibration 9"), "'mift calibration 9'"),
+        ("[1, 2]", "wanted 'mift calibration 5'"),
+        (broken("calibration 5", "calibration 9"), "'mift calibration 9'"),
         (broken("leads:", "sometimes:"), "leads is missing"),
         (broken("residual_m: 8.0", "residual_m: wide"), "residual_m is 'wide'"),
         (broken("residual_m: 8.0", "residual_m: .nan"), "residual_m is nan"),
