@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import Enum
@@ -14,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.rosbag2 import StoragePlugin, Writer, WriterError
 
 from mift_ros.errors import BagError, first_line
 from mift_ros.geometry.camera import CameraModel
@@ -113,8 +114,8 @@ class FlightWriter:
 
     @contextmanager
     def _failure_told(self) -> Iterator[None]:
-        """The storage libraries raise whatever they stumble over on a full disk."""
+        """Of the file system, of SQLite where it is the storage, and of the library itself."""
         try:
             yield
-        except Exception as error:
+        except (OSError, sqlite3.Error, WriterError) as error:
             raise BagError(f"{self._path} cannot be written: {first_line(error)}") from error

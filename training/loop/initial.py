@@ -6,7 +6,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from mift_ros.errors import TrainingError
+from mift_ros.errors import ExportError, ModelError, TrainingError
 from mift_ros.inference.installed import installed_path
 from mift_ros.inference.load import ONNX_SUFFIX, model_path, packaged_models
 from training.checkpoint import read_state
@@ -27,9 +27,7 @@ def load_initial(path: Path, network: Network) -> list[str]:
         TrainingError: the file cannot be read or its stages are of another variant.
     """
     if is_exported(path):
-        from training.model.exported import load_exported
-
-        load_exported(model_path(str(path)), network)
+        _load_exported(path, network)
         return []
     if path.suffix != OWN_SUFFIX:
         from training.model.crossformer import load_crossformer
@@ -42,6 +40,20 @@ def load_initial(path: Path, network: Network) -> list[str]:
         raise TrainingError(f"{path}: its stages are not those of {network.config.variant}, for example {strange[0]}")
     network.load_state_dict({key: value for key, value in given.items() if key not in unmatched}, strict=False)
     return unmatched
+
+
+def _load_exported(path: Path, network: Network) -> None:
+    try:
+        from export.training_form import load_exported
+    except ImportError as error:
+        raise TrainingError(f"{error}; install 'mift_ros[cpu]' to begin with an exported model") from error
+    file = model_path(str(path))
+    if not file.is_file():
+        raise TrainingError(f"{file}: no such model file to begin with")
+    try:
+        load_exported(file, network)
+    except (ExportError, ModelError) as error:
+        raise TrainingError(str(error)) from error
 
 
 def is_exported(path: Path) -> bool:

@@ -1,4 +1,4 @@
-"""Weights of an exported model, to train on with: what the export rewrote (export/flight_form.py) is undone.
+"""The network as it trains, from a file as it flies: the inverse of export/flight_form.py.
 
 Nothing is lost but the batch normalisations, which the export folds into the layers before them: they come back as
 ones that change nothing, and take statistics from the first batch (training/loop/settle.py).
@@ -8,23 +8,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from mift_ros.errors import ModelError, TrainingError
-from mift_ros.inference.embedder import ModelIdentity
+from export.model_file import read_model
+from export.parity import compare
+from mift_ros.errors import ExportError
 from training.model.glra import RangeAttention
 from training.model.layer import TransformerLayer
 from training.model.mef import MultiScaleEmbedding, WideConv2d
 from training.model.network import Network
 
 EXACT = "fp32"
-LARGEST_DIFFERENCE = 1e-4
-"""Of an embedding, between the file and the network that was made of it; rounding leaves some 1e-6."""
-TRIED = 2
-"""Images by which the two are compared."""
 State = dict[str, Tensor]
 
 
@@ -32,14 +29,19 @@ def load_exported(path: Path, network: Network) -> None:
     """Take the weights of an ONNX file of `mift export onnx` into the network, which is in evaluation mode afterwards.
 
     Raises:
-        TrainingError: the file cannot be read, is fp16 or int8, or is of another network.
+        ExportError: the file cannot be read, is fp16 or int8, or is of another network.
     """
     given = _Exported(path)
     try:
         network.load_state_dict(_state(given, network))
     except RuntimeError as error:  # PyTorch's own for tensors of other sizes
         raise given.strange(str(error).splitlines()[-1].strip()) from error
-    given.compare(network.eval())
+    if network.config.input_size != given.identity.input_size:
+        raise given.strange(
+            f"it takes images of {given.identity.input_size} pixels, the recipe's {network.config.input_size}"
+        )
+    if not all(parity.holds for parity in compare(network, given.proto)):
+        raise given.strange("with its weights the network gives other embeddings")
 
 
 def _state(given: _Exported, network: Network) -> State:
@@ -62,24 +64,13 @@ class _Exported:
     """The constants of an ONNX file by name."""
 
     def __init__(self, path: Path) -> None:
-        try:
-            import onnx
-            from onnx import numpy_helper
-
-            from mift_ros.inference.onnx import OnnxEmbedder
-        except ImportError as error:
-            raise TrainingError(f"{error}; install 'mift_ros[cpu]' to begin with an exported model") from error
         self._path = path
-        try:
-            self._embedder = OnnxEmbedder(path)
-            proto = onnx.load(path)
-        except (ModelError, OSError, ValueError) as error:
-            raise TrainingError(str(error)) from error
-        self.identity: ModelIdentity = self._embedder.identity
+        self.proto, self.identity = read_model(path)
         if self.identity.precision != EXACT:
-            raise TrainingError(f"{path}: is {self.identity.precision}; begin with the float32 model it was made of")
-        self._tensors = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in proto.graph.initializer}
-        nodes = [node for node in proto.graph.node if node.op_type in ("Conv", "Gemm") and len(node.input) > 2]
+            raise ExportError(f"{path}: is {self.identity.precision}; begin with the float32 model it was made of")
+        graph = self.proto.graph
+        self._tensors = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy()) for t in graph.initializer}
+        nodes = [node for node in graph.node if node.op_type in ("Conv", "Gemm") and len(node.input) > 2]
         self._biases = {node.input[1]: node.input[2] for node in nodes}
 
     def tensor(self, name: str) -> Tensor:
@@ -94,23 +85,9 @@ class _Exported:
             raise self.strange(f"it has no bias beside {weight}")
         return self.tensor(self._biases[weight])
 
-    def strange(self, why: str) -> TrainingError:
+    def strange(self, why: str) -> ExportError:
         """The file is of another network than the recipe's."""
-        return TrainingError(f"{self._path}: {self.identity.variant} of another recipe or version: {why}")
-
-    def compare(self, network: Network) -> None:
-        """Refuse a network that gives other embeddings than the file."""
-        from training.loop.preprocess import normalise
-
-        size = self.identity.input_size
-        if network.config.input_size != size:
-            raise self.strange(f"it takes images of {size} pixels, the recipe's {network.config.input_size}")
-        images = np.random.default_rng(0).integers(0, 256, (TRIED, size, size, 3), dtype=np.uint8)
-        with torch.no_grad():
-            ours = network(normalise(torch.from_numpy(images))).numpy()
-        theirs = self._embedder.embed(images)
-        if ours.shape != theirs.shape or not np.abs(ours - theirs).max() < LARGEST_DIFFERENCE:
-            raise self.strange("with its weights the network gives other embeddings")
+        return ExportError(f"{self._path}: {self.identity.variant} of another recipe or version: {why}")
 
 
 def _embedding(given: _Exported, prefix: str, embedding: MultiScaleEmbedding) -> State:
