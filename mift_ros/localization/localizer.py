@@ -22,6 +22,7 @@ from mift_ros.localization.fix import Matched, make_fix
 from mift_ros.localization.hypotheses import Hypotheses, make_hypotheses
 from mift_ros.localization.modes import Sighting, Support
 from mift_ros.localization.places import Alignment, Candidate
+from mift_ros.localization.prior import WaitingPrior
 from mift_ros.localization.proposal import best_tiles, likelihood, where_expected
 from mift_ros.localization.quality import Refusal
 from mift_ros.localization.refine import Refiner
@@ -70,11 +71,13 @@ class Localizer:
         self._relief = Relief(cache, self._terrain, self.config) if self._terrain is not None else None
         self._tracker = Tracker(belief_over(cache), cache.manifest.tile_size_m, self.config)
         self._consistency = Consistency(self.config.odometry_sigma)
+        self._prior = WaitingPrior()
 
     def reset(self) -> None:
         """Forget where the vehicle was: the next frame searches the whole map."""
         self._tracker.reset()
         self._consistency.reset()
+        self._prior.used()
 
     def locate(self, frame: Frame, telemetry: Telemetry) -> Result:
         """Where the vehicle was at the exposure, or why that cannot be said."""
@@ -83,6 +86,7 @@ class Localizer:
         return replace(result, latency_s=time.perf_counter() - started)
 
     def _process(self, frame: Frame, telemetry: Telemetry) -> _Accepted | _Refused:
+        telemetry = self._prior.joined(frame.stamp_ns, telemetry)
         refusal = (
             self._tracker.check_time(frame.stamp_ns)
             or quality.check_image(frame)
@@ -108,6 +112,7 @@ class Localizer:
             scores = self.search(made)
         except ModelError as error:
             return _Refused(Refusal(Reason.BAD_IMAGE, str(error), {}))
+        self._prior.used()
         candidates, expected_count, refusal = self._candidates(made, scores, telemetry.prior)
         if refusal:
             return _Refused(refusal)

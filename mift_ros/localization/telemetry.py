@@ -89,7 +89,7 @@ class TelemetryBuffer:
         self._odometry.push(stamp_ns, (east_m, north_m))
 
     def push_prior(self, stamp_ns: int | None, prior: Prior) -> None:
-        """A position believed from elsewhere at a time (None: the next frame's); it holds for the next frame only."""
+        """A position believed from elsewhere at a time (None: the next frame's); the next frame gets it."""
         self._prior = stamp_ns, prior
 
     def at(self, stamp_ns: int) -> Telemetry:

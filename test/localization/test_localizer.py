@@ -185,6 +185,21 @@ def test_a_prior_limits_the_search_to_its_surroundings(town):
     assert isinstance(locate(town, frame, too_old), Fix)
 
 
+def test_a_prior_that_came_with_a_refused_frame_waits_for_the_next_until_the_map_was_searched_with_it(town):
+    localizer = Localizer(town.cache, town.embedder)
+    frame, telemetry = town.shoot(*PLACES[0], stamp_s=1.0)
+    elsewhere = replace(telemetry, prior=Prior(0.0, 0.0, 100.0))
+    black = changed(frame, np.zeros_like(frame.image))
+    assert localizer.locate(black, elsewhere).reason is Reason.TEXTURELESS
+    assert localizer.locate(*town.shoot(*PLACES[0], stamp_s=2.0)).reason is Reason.OUT_OF_MAP
+    assert isinstance(localizer.locate(*town.shoot(*PLACES[0], stamp_s=3.0)), Fix)
+
+    localizer.reset()
+    assert isinstance(localizer.locate(black, elsewhere), Rejection)
+    late_s = 2.0 + LocalizerConfig().lost_after_s
+    assert isinstance(localizer.locate(*town.shoot(*PLACES[0], stamp_s=late_s)), Fix)
+
+
 def test_a_flight_is_followed_and_a_reset_forgets_it(town):
     localizer = Localizer(town.cache, town.embedder)
     for step in range(4):
