@@ -121,8 +121,7 @@ def _over(material: Material, cache: Path) -> Localizer:
 
 
 def _flight(material: Material, flight: FlightOver) -> Flight:
-    bag, max_age_s = material.bag(flight), material.config.max_telemetry_age_s
-    return Flight(bag, max_age_s, material.body_from_camera, material.image_is_rectified)
+    return Flight(material.bag(flight), material.config, material.body_from_camera, material.image_is_rectified)
 
 
 def _origin(material: Material, flight: FlightOver) -> str:

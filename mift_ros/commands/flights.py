@@ -43,4 +43,4 @@ def open_flight(bag: Path, topics: list[str], node: NodeConfig, config: Localize
         BagError, ConfigError: see Bag and read_topics.
     """
     opened = Bag(bag, read_topics(topics))
-    return Flight(opened, config.max_telemetry_age_s, node.body_from_camera(), node.image_is_rectified)
+    return Flight(opened, config, node.body_from_camera(), node.image_is_rectified)

@@ -20,6 +20,7 @@ from mift_ros.evaluation.records import Truth
 from mift_ros.evaluation.topics import Topics
 from mift_ros.evaluation.truth import MAX_AGE_NS, TruthBuffer
 from mift_ros.geometry.camera import NADIR_MOUNT
+from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.telemetry import TelemetryBuffer
 from mift_ros.localization.types import Frame, Telemetry
 
@@ -53,13 +54,15 @@ class Flight:
     def __init__(
         self,
         bag: Bag,
-        max_age_s: float = 0.2,
+        config: LocalizerConfig | None = None,
         body_from_camera: npt.ArrayLike = NADIR_MOUNT,
         image_is_rectified: bool = False,
     ) -> None:
+        """Telemetry is as old, and heights are measured along, as config says (None: the defaults)."""
+        config = config or LocalizerConfig()
         self.bag = bag
         self.notes: dict[str, tuple[int, str]] = {}
-        self._telemetry = TelemetryBuffer(max_age_s)
+        self._telemetry = TelemetryBuffer(config.max_telemetry_age_s, config.height_along_body)
         self._truth = TruthBuffer()
         info = next(message for _, _, message in bag.messages(["camera_info"]))
         _, log_ns, image = next(bag.messages(["image"]))
@@ -156,11 +159,11 @@ def _float_height(stamp_ns: int, buffer: TelemetryBuffer, msg: Any) -> str | Non
     return feed_float_height(buffer, msg, stamp_ns)
 
 
-def read_flight(path: Path, topics: Topics | None = None, max_age_s: float = 0.2) -> Iterator[FlightSample]:
+def read_flight(path: Path, topics: Topics | None = None) -> Iterator[FlightSample]:
     """All exposures of a bag; see Flight.samples.
 
     Raises:
         BagError: see Bag.
         ImageError: the first image does not decode.
     """
-    return Flight(Bag(path, topics), max_age_s).samples()
+    return Flight(Bag(path, topics)).samples()

@@ -52,6 +52,9 @@ class LocalizerConfig(Parameters):
         0.99, 0.0, 1.0, "", "Probability of a place, by the matches before the frame, that makes a match expected."
     )
     max_telemetry_age_s: float = number(0.2, 0.0, 10.0, "s", "Oldest telemetry that is used, before the exposure.")
+    height_along_body: bool = flag(
+        False, "height_agl is measured along the down axis of the body that the IMU is of: a fixed rangefinder."
+    )
     attitude_sigma_deg: float = number(
         0.0, 0.0, 45.0, "deg", "One sigma of roll and pitch of the camera; 0: as calibrated."
     )

@@ -59,8 +59,10 @@ class Stream:
 class TelemetryBuffer:
     """Collects attitude, height, odometry and priors as they come and answers what held at an exposure."""
 
-    def __init__(self, max_age_s: float) -> None:
+    def __init__(self, max_age_s: float, height_along_body: bool = False) -> None:
+        """Samples count for max_age_s; height_along_body: heights are measured along the body's own down axis."""
         self._max_age_ns = int(max_age_s * NS)
+        self._height_along_body = height_along_body
         self._attitude = Stream()
         self._heading = Stream()
         self._gyro_heading = Stream()
@@ -81,7 +83,7 @@ class TelemetryBuffer:
             self._heading.push(stamp_ns, (heading_from_yaw(yaw),))
 
     def push_height_agl(self, stamp_ns: int, height_agl_m: float) -> None:
-        """Height above the ground under the vehicle, metres."""
+        """Height above the ground under the vehicle, metres, vertically or along the body as told at the start."""
         self._height.push(stamp_ns, (height_agl_m,))
 
     def push_odometry(self, stamp_ns: int, east_m: float, north_m: float) -> None:
@@ -109,7 +111,8 @@ class TelemetryBuffer:
         if (found := self._gyro_heading.around(stamp_ns, self._max_age_ns)) is not None:
             known = replace(known, gyro_heading_deg=_mix_angle(*found))
         if (found := self._height.around(stamp_ns, self._max_age_ns)) is not None:
-            known = replace(known, height_agl_m=_mix(*found)[0])
+            upright = math.cos(known.roll_rad) * math.cos(known.pitch_rad) if self._height_along_body else 1.0
+            known = replace(known, height_agl_m=_mix(*found)[0] * upright)
         if (found := self._odometry.around(stamp_ns, self._max_age_ns)) is not None:
             east, north = _mix(*found)
             known = replace(known, odometry_enu_m=(east, north))

@@ -13,6 +13,7 @@ from mift_ros.conversion.frame import frame_from_image
 from mift_ros.conversion.stamp import stamp_to_ns
 from mift_ros.errors import GeometryError, ImageError
 from mift_ros.localization.localizer import Localizer
+from mift_ros.localization.telemetry import TelemetryBuffer
 from mift_ros.localization.types import Reason, Rejection, Result
 from mift_ros.nodes.config import NodeConfig
 from mift_ros.nodes.health import Health
@@ -32,8 +33,10 @@ class Flight:
         self._lost = threading.Event()
         self.health = Health(time.monotonic())
         self._worker: NewestWorker[Any] = NewestWorker(self._work, "localizer")
+        how = localizer.config
+        buffer = TelemetryBuffer(how.max_telemetry_age_s, how.height_along_body)
         try:
-            self.inputs = Inputs(node, config, localizer.config.max_telemetry_age_s, self.health, self._on_image)
+            self.inputs = Inputs(node, config, buffer, self.health, self._on_image)
         except BaseException:
             self._worker.close()
             raise

@@ -38,10 +38,15 @@ class Inputs:
     """
 
     def __init__(
-        self, node: LifecycleNode, config: NodeConfig, max_age_s: float, health: Health, on_image: Callable[[Any], None]
+        self,
+        node: LifecycleNode,
+        config: NodeConfig,
+        buffer: TelemetryBuffer,
+        health: Health,
+        on_image: Callable[[Any], None],
     ) -> None:
         self._node, self._config, self._health, self._on_image = node, config, health, on_image
-        self._buffer = TelemetryBuffer(max_age_s)
+        self._buffer = buffer
         self._lock = threading.Lock()
         self._camera: CameraModel | None = None
         self.image_topic = "image/compressed" if config.image_transport == "compressed" else "image"

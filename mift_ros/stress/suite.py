@@ -71,7 +71,7 @@ class Suite:
         """Replay one scenario through a new localizer and keep every frame in records/NAME.jsonl."""
         ground, bag = self.prepare(scenario, progress)
         localizer = Localizer(MapCache.open(ground.cache, self.embedder.identity), self.embedder, self.config)
-        flight = Flight(Bag(bag), self.config.max_telemetry_age_s)
+        flight = Flight(Bag(bag), self.config)
         records = []
         for sample in flight.samples():
             records.append(_answer(sample, localizer))

@@ -12,6 +12,8 @@ from mift_ros.evaluation.bag import Bag
 from mift_ros.evaluation.flight import Flight, read_flight
 from mift_ros.evaluation.topics import Topics
 from mift_ros.geometry.camera import CameraModel
+from mift_ros.geometry.frames import quaternion_from_rpy
+from mift_ros.localization.config import LocalizerConfig
 from mift_ros.simulation.messages import Messages, flight_types
 
 MS = 1_000_000
@@ -88,6 +90,16 @@ def test_truth_may_arrive_later_and_turns_the_short_way(bag):
     (sample,) = read_flight(bag.write((0, "/c", bag.make.camera_info(bag.at(0), CAMERA)), image, *near_north))
     assert sample.truth.lat_deg == pytest.approx(45.1)
     assert math.cos(math.radians(sample.truth.heading_deg)) == pytest.approx(1.0)
+
+
+def test_the_parameters_say_along_what_the_height_was_measured(bag):
+    rolled = quaternion_from_rpy(math.radians(25.0), 0.0, 0.0)
+    image, info = bag.make.image(bag.at(10), PIXELS), bag.make.camera_info(bag.at(0), CAMERA)
+    imu, height = bag.make.imu(bag.at(10), rolled, True), bag.make.height(bag.at(10), 100.0)
+    path = bag.write((0, "/c", info), (1, "/m", imu), (2, "/h", height), (10, "/i", image))
+    for along_body, metres in ((False, 100.0), (True, 90.63)):
+        (sample,) = Flight(Bag(path), LocalizerConfig(height_along_body=along_body)).samples()
+        assert sample.telemetry.height_agl_m == pytest.approx(metres, abs=0.01)
 
 
 SIMULATED, AHEAD = 10_000 * MS, START_NS + 18_000 * MS

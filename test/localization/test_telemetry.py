@@ -5,7 +5,7 @@ import math
 import pytest
 
 from mift_ros.errors import GeometryError
-from mift_ros.geometry.frames import quaternion_from_rpy, yaw_from_heading
+from mift_ros.geometry.frames import quaternion_from_rpy, rotation_from_rpy, yaw_from_heading
 from mift_ros.localization.telemetry import KEPT, NS, TelemetryBuffer
 from mift_ros.localization.types import Prior
 
@@ -30,6 +30,22 @@ def test_values_are_interpolated_between_samples(buffer):
     buffer.push_attitude(0, attitude(roll=0.1), heading=False)
     buffer.push_attitude(NS // 10, attitude(roll=0.2), heading=False)
     assert buffer.at(NS // 20).roll_rad == pytest.approx(0.15)
+
+
+@pytest.mark.parametrize(("roll_deg", "pitch_deg"), [(0.0, 0.0), (25.0, 0.0), (0.0, -25.0), (15.0, 20.0)])
+def test_a_range_along_the_body_is_as_long_as_its_way_to_level_ground(roll_deg, pitch_deg):
+    angles = math.radians(roll_deg), math.radians(pitch_deg), yaw_from_heading(70.0)
+    beam = rotation_from_rpy(*angles) @ [0.0, 0.0, -1.0]
+    buffer = TelemetryBuffer(max_age_s=0.2, height_along_body=True)
+    buffer.push_attitude(NS, quaternion_from_rpy(*angles), heading=True)
+    buffer.push_height_agl(NS, 100.0 / -beam[2])
+    assert buffer.at(NS).height_agl_m == pytest.approx(100.0)
+
+
+def test_a_range_along_a_body_of_unknown_attitude_is_no_height():
+    buffer = TelemetryBuffer(max_age_s=0.2, height_along_body=True)
+    buffer.push_height_agl(NS, 100.0)
+    assert math.isnan(buffer.at(NS).height_agl_m)
 
 
 def test_headings_are_interpolated_the_short_way_across_north(buffer):
