@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from mift_ros.geometry.frames import wrap_deg
 from mift_ros.geometry.rectify import GroundView, ground_view, turned
 from mift_ros.localization.config import LocalizerConfig
 from mift_ros.localization.motion import Motion
@@ -20,6 +21,9 @@ VIEW_OVERSAMPLING = 0.75
 """Ground sample distance of the view over that of the tiles: it is resampled once more when it is turned."""
 LOOKS_IN_TILES = ((0.0, 0.0), (0.0, 0.5), (0.0, -0.5), (0.5, 0.0), (-0.5, 0.0))
 """Where patches are cut from the view, (forward, right) of its centre: a wide view votes by all it sees."""
+PARTS, FOUND_DEG = 3, 6.0
+"""Of the step between two headings that are tried: where in it a place fits is told by their scores, to such a part of
+it, and hardly to better than so many degrees (docs/localization.md)."""
 SCALE_REACH = 0.1
 """Relative error of the height that patches and one alignment bear; a larger one is tried in several heights."""
 SURE_HEIGHT = 0.05
@@ -61,6 +65,16 @@ class Hypotheses:
         """East/north from the vehicle to the centre of the pose's view."""
         chosen = self.poses[pose]
         return self.views[chosen.view].offset_enu_m(chosen.heading_deg)
+
+    def beside(self, pose: int) -> tuple[int, int, float] | None:
+        """The poses of the same view one step of heading to the left and right, and the step; None at an end."""
+        count = len(self.poses) // len(self.views)
+        first = pose - pose % count
+        left, right = (first + (pose - first + turn) % count for turn in (-1, 1))
+        before, here, after = (self.poses[k].heading_deg for k in (left, pose, right))
+        step_deg = wrap_deg(after - here)
+        whole = count >= 3 and step_deg > 0 and math.isclose(step_deg, wrap_deg(here - before))
+        return (left, right, step_deg) if whole else None
 
 
 @dataclass(frozen=True)
@@ -118,7 +132,7 @@ def headings_deg(
     if config.use_heading and math.isfinite(telemetry.heading_deg):
         return [telemetry.heading_deg], tolerance
     step = 360.0 / config.yaw_bins
-    reach = max(step / 2, tolerance)
+    reach = max(step / PARTS, FOUND_DEG)
     if outlook is not None:
         aside = max(math.ceil((3 * outlook.heading_sigma_deg - tolerance) / step), 0)
         if aside == 0:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mift_ros.geometry.frames import wrap_deg
-from mift_ros.localization.hypotheses import Hypotheses
+from mift_ros.localization.hypotheses import PARTS, Hypotheses
 from mift_ros.localization.modes import Mode
 from mift_ros.localization.places import Candidate
 from mift_ros.localization.search import Scores
@@ -44,15 +44,32 @@ def best_tiles(
     centres_m: npt.NDArray[np.float64],
     count: int,
 ) -> list[Candidate]:
-    """The tiles of greatest weight [N], best first, each with the pose that fits it best; none without weight."""
+    """The tiles of greatest weight [N], best first, each in the height and heading that fit it; none without weight."""
     count = min(count, int(np.count_nonzero(weight)))
     best = np.argpartition(-weight, count - 1)[:count]
     found = []
     for tile in best[np.argsort(-weight[best], kind="stable")]:
-        pose = made.poses[scores.pose[tile]]
+        view = made.poses[scores.pose[tile]].view
         east, north = centres_m[tile]
-        found.append(Candidate(pose.view, (float(east), float(north)), pose.heading_deg, 1.0))
+        found.append(Candidate(view, (float(east), float(north)), heading_deg(made, scores, int(tile)), 1.0))
     return found
+
+
+def heading_deg(made: Hypotheses, scores: Scores, tile: int) -> float:
+    """Heading in which a tile fits best, to a part of the step between those that were tried.
+
+    It lies where the parabola through the scores of its best pose and of the poses beside it has its vertex.
+    """
+    pose = int(scores.pose[tile])
+    tried, beside = made.poses[pose].heading_deg, made.beside(pose)
+    if beside is None or not {*beside[:2]} <= scores.by_pose.keys():
+        return tried
+    left, best, right = (float(scores.by_pose[k][tile]) for k in (beside[0], pose, beside[1]))
+    bend = 2 * best - left - right
+    if bend <= 0:
+        return tried
+    part = max(-1, min(1, round(PARTS * (right - left) / (2 * bend))))
+    return (tried + part * beside[2] / PARTS) % 360.0
 
 
 def _unlike(made: Hypotheses, pose: int, mode: Mode) -> float:

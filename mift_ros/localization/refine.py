@@ -49,6 +49,8 @@ SEEN_OF_PULL = 0.5
 PULL_REACH_PX = 2
 """A maximum further from the smooth one is another one."""
 STEPS = (-1, 0, 1)
+SAME_DEG = 6
+"""Decimals of a degree to which headings are the same template: they are reached from several sides."""
 SEARCHED_PX = 16
 """Shifts of most searches: a template fills the transform that this many of them need anyway."""
 Pose = tuple[int, float, float, float]
@@ -316,7 +318,7 @@ class Refiner:
         self, pose: Pose, size: int, side: int, smoothing_px: float = structure.SMOOTHING_PX
     ) -> structure.Template:
         view, heading_deg, scale, gsd_m = pose
-        key = (*pose, side, smoothing_px)
+        key = (view, round(heading_deg, SAME_DEG), scale, gsd_m, side, smoothing_px)
         if key not in self._templates:
             grey, valid = self._grey[view].patch(heading_deg, size, gsd_m, scale)
             clutter = self._chance.clutter(gsd_m)

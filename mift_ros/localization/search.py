@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -24,10 +24,11 @@ POSE_TEMPERATURE = 0.07
 
 @dataclass(frozen=True)
 class Scores:
-    """Per tile the score of all poses together [N], and which of them fits best [N]."""
+    """Per tile the score of all poses together [N] and the best pose [N]; of each pose compared its own [N]."""
 
     joint: npt.NDArray[np.float32]
     pose: npt.NDArray[np.intp]
+    by_pose: Mapping[int, npt.NDArray[np.float32]]
 
 
 class TileVote:
@@ -76,9 +77,9 @@ def over_poses(
     """
     seen = [index for index, pose in enumerate(poses) if pose.coverage >= min_coverage]
     if not seen:
-        return Scores(np.full(cosine.shape[1], -np.inf, np.float32), np.zeros(cosine.shape[1], np.intp))
+        return Scores(np.full(cosine.shape[1], -np.inf, np.float32), np.zeros(cosine.shape[1], np.intp), {})
     scores = comparable(np.stack([vote(cosine[poses[k].looks], poses[k].shifts_m) for k in seen]))
-    return Scores(together(scores), np.array(seen, np.intp)[scores.argmax(axis=0)])
+    return Scores(together(scores), np.array(seen, np.intp)[scores.argmax(axis=0)], dict(zip(seen, scores)))
 
 
 def together(scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
