@@ -31,7 +31,7 @@ TEMPERATURES = tuple(float(t) for t in np.geomspace(0.005, 0.3, 28))
 TURN_DEG = (50.0, 310.0)
 """A heading wrong by an amount between these cannot match."""
 AS_FLOWN, TURNED, ELSEWHERE = "as flown", "turned", "elsewhere"
-FALSE_HEADINGS = 8
+FALSE_HEADINGS = 16
 """Headings at which each frame is matched that is only to show wrong matches."""
 
 

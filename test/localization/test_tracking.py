@@ -140,15 +140,15 @@ def test_an_unknown_heading_costs_all_bins_only_until_the_flight_knows_it():
     assert headings_deg(UNKNOWN, CONFIG, Outlook(123.0, 2.0, 100.0, 1.0)) == ([123.0], 8.0)
     headings, step_deg = headings_deg(UNKNOWN, CONFIG, Outlook(5.0, 8.0, 100.0, 1.0))
     assert headings == [345.0, 355.0, 5.0, 15.0, 25.0]
-    assert step_deg == 8.0
+    assert step_deg == 6.0
     assert len(headings_deg(UNKNOWN, CONFIG, Outlook(123.0, 70.0, 100.0, 1.0))[0]) == 36
 
 
-@pytest.mark.parametrize(("bins", "reach_deg"), [(36, 8.0), (18, 10.0), (8, 22.5)])
-def test_the_refinement_is_left_half_the_spacing_of_the_headings_and_no_less_than_the_tolerance(bins, reach_deg):
+@pytest.mark.parametrize(("bins", "reach_deg"), [(36, 6.0), (18, 20 / 3), (8, 15.0)])
+def test_the_refinement_is_left_a_third_of_the_spacing_of_the_headings_and_no_less_than_is_found(bins, reach_deg):
     headings, left_deg = headings_deg(UNKNOWN, replace(CONFIG, yaw_bins=bins))
     assert len(headings) == bins
-    assert left_deg == reach_deg
+    assert left_deg == pytest.approx(reach_deg)
 
 
 def test_a_known_heading_is_used_whatever_the_flight_says():
