@@ -31,7 +31,9 @@ class LocalizerConfig(Parameters):
     )
     outlier_share: float = number(0.2, 0.001, 0.9, "", "Share of frames whose best tile says nothing of the place.")
     scale_tolerance: float = number(0.1, 0.0, 0.5, "", "Relative error of the height that the refinement searches.")
-    heading_tolerance_deg: float = number(8.0, 0.0, 45.0, "deg", "Error of the heading that the refinement searches.")
+    heading_tolerance_deg: float = number(
+        8.0, 0.0, 45.0, "deg", "Error of a known heading that the refinement searches."
+    )
     min_texture: float = number(4.0, 0.0, 100.0, "grey levels", "Reject patches with less local contrast.")
     min_sharpness: float = number(0.6, 0.0, 1000.0, "grey levels", "Reject patches with a smaller mean gradient.")
     calibration: str = name("", 'Calibration file by `mift calibrate`; empty: the model\'s own, "none": guesses.')

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from mift_ros.localization.telemetry import NS
 from mift_ros.localization.types import Prior, Telemetry
-
-NS = 1e9
 
 
 class WaitingPrior:

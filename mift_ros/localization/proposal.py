@@ -13,6 +13,7 @@ from mift_ros.localization.hypotheses import PARTS, Hypotheses
 from mift_ros.localization.modes import Mode
 from mift_ros.localization.places import Candidate
 from mift_ros.localization.search import Scores
+from mift_ros.localization.structure import parabola
 
 EXPECTED = 4
 """Modes whose places are verified in every frame, whatever the tiles say."""
@@ -65,10 +66,8 @@ def heading_deg(made: Hypotheses, scores: Scores, tile: int) -> float:
     if beside is None or not {*beside[:2]} <= scores.by_pose.keys():
         return tried
     left, best, right = (float(scores.by_pose[k][tile]) for k in (beside[0], pose, beside[1]))
-    bend = 2 * best - left - right
-    if bend <= 0:
-        return tried
-    part = max(-1, min(1, round(PARTS * (right - left) / (2 * bend))))
+    vertex, _ = parabola(left, best, right)
+    part = max(-1, min(1, round(PARTS * vertex)))
     return (tried + part * beside[2] / PARTS) % 360.0
 
 
