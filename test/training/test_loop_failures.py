@@ -13,6 +13,8 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 
@@ -175,6 +177,23 @@ def test_a_worker_that_gives_nothing_is_not_waited_for_for_ever(
         train(replace(tiny_recipe, workers=1), textures, tmp_path)
     one_line(caught)
     assert read_state_file(tmp_path / STATE_FILE)["step"] == 4
+
+
+class OneThreaded:
+    """A BatchSource that ends OpenCV's threads, as ours do before they prepare a batch."""
+
+    classes = epoch_steps = 0
+
+    def __getitem__(self, step: int) -> Batch:
+        cv2.setNumThreads(1)
+        return Batch(*(torch.tensor([step]) for _ in range(3)))
+
+
+def test_workers_do_not_wait_for_threads_of_opencv_that_were_busy_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fetching, "LONGEST_WAIT_S", 20)
+    cv2.setNumThreads(2)
+    cv2.GaussianBlur(np.zeros((2000, 2000, 3), np.uint8), (9, 9), 3.0)
+    assert [batch.labels.item() for batch in fetching.fetch(OneThreaded(), 3, 6, 1, False)] == [3, 4, 5]
 
 
 def test_a_folder_in_use_is_told(textures: Path, tiny_recipe: Recipe, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import torch
 from torch.utils.data import DataLoader, Dataset
 
@@ -53,6 +54,8 @@ def fetch(source: BatchSource, first: int, end: int, workers: int, pin_memory: b
 
     Raises BatchError for what is wrong with the data, and when a worker ends on its own or gives nothing any more.
     """
+    if workers:  # OpenCV's threads do not live on in a fork: the first call there that ends them waits for ever
+        cv2.setNumThreads(1)
     loader = DataLoader(
         _Told(source),
         batch_size=None,
