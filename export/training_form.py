@@ -6,6 +6,7 @@ ones that change nothing, and take statistics from the first batch (training/loo
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -19,6 +20,7 @@ from mift_ros.errors import ExportError
 from training.model.glra import RangeAttention
 from training.model.layer import TransformerLayer
 from training.model.mef import MultiScaleEmbedding, WideConv2d
+from training.model.mift import VARIANTS, Mift
 from training.model.network import Network
 
 EXACT = "fp32"
@@ -42,6 +44,26 @@ def load_exported(path: Path, network: Network) -> None:
         )
     if not all(parity.holds for parity in compare(network, given.proto)):
         raise given.strange("with its weights the network gives other embeddings")
+
+
+def variant_of(path: Path, network: Network) -> Network:
+    """The network if the ONNX file is of its variant; else one of the file's variant, untrained, like it otherwise.
+
+    Raises:
+        ExportError: the file cannot be read.
+    """
+    identity = _Exported(path).identity
+    if identity.variant == network.config.variant or identity.variant not in VARIANTS:
+        return network
+    like = network.config
+    config = replace(
+        VARIANTS[identity.variant],
+        kernels=like.kernels,
+        grid=like.grid,
+        regions=like.regions,
+        head_dim=identity.embedding_dim // like.branches,
+    )
+    return Mift(config)
 
 
 def _state(given: _Exported, network: Network) -> State:

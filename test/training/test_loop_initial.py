@@ -9,10 +9,13 @@ import pytest
 import torch
 
 from mift_ros.errors import TrainingError
-from training.checkpoint import save_weights
+from training.checkpoint import load_weights, read_config, save_weights
 from training.loop.initial import load_initial
 from training.loop.trainer import train
 from training.model.build import build_network
+from training.model.changes import changed
+from training.model.config import VARIANTS
+from training.model.position import stretched_table
 from training.recipes.schema import NetworkSpec, Recipe
 
 
@@ -42,9 +45,46 @@ def test_heads_of_another_method_are_named_and_left(tiny_recipe: Recipe, tmp_pat
     assert torch.equal(network.state_dict()["global_head.0.weight"], head)
 
 
+def test_weights_of_a_lower_resolution_begin_a_run_at_a_higher_one(
+    textures: Path, tiny_recipe: Recipe, tmp_path: Path
+) -> None:
+    low, high = (replace(tiny_recipe, network=NetworkSpec(input_size=size, regions=1)) for size in (32, 64))
+    train(low, textures, tmp_path / "low")
+    start = tmp_path / "low" / "weights.safetensors"
+    assert read_config(start).input_size == 32
+    assert load_weights(start)(torch.zeros(2, 3, 32, 32)).isfinite().all()
+    assert load_initial(start, build_network("tiny", changes=high.network)) == []
+    assert train(high, textures, tmp_path / "high", init=start)
+
+
+def test_biases_of_position_are_interpolated_for_groups_of_another_size() -> None:
+    across = torch.linspace(-1.0, 1.0, 7).expand(7, 7)  # groups of 4, one head that prefers what lies to the right
+    slope = stretched_table(torch.stack([across, across.T]).reshape(2, 49), 13**2).reshape(2, 13, 13)
+    torch.testing.assert_close(slope[0, :, (0, 6, 12)], torch.tensor([-1.0, 0.0, 1.0]).expand(13, 3))
+    torch.testing.assert_close(slope[1], slope[0].T)
+    assert (slope[0].diff(dim=1) > 0).all()
+
+
+@pytest.mark.parametrize(
+    ("network", "words"),
+    [
+        (NetworkSpec(input_size=100), "network.input_size: a multiple of 32 pixels, not 100"),
+        (NetworkSpec(input_size=-32), "network.input_size: a multiple of 32 pixels, not -32"),
+        (
+            NetworkSpec(input_size=160),
+            r"network.group: it divides the tokens of a side of each stage, \[40, 20, 10, 5\], .*; not 8",
+        ),
+        (NetworkSpec(group=-1), r"network.group: .* not -1"),
+    ],
+)
+def test_a_resolution_that_the_groups_do_not_divide_is_told(network: NetworkSpec, words: str) -> None:
+    with pytest.raises(TrainingError, match=words):
+        changed(VARIANTS["mift_nano"], network)
+
+
 def test_stages_of_another_variant_are_refused(tiny_recipe: Recipe, tmp_path: Path) -> None:
     save_weights(tmp_path / "pico.safetensors", build_network("mift_pico"), "a recipe")
-    with pytest.raises(TrainingError, match=r"pico\.safetensors: its stages are not those of tiny, for example stages"):
+    with pytest.raises(TrainingError, match=r"pico\.safetensors: mift_pico cannot be widened to tiny"):
         load_initial(tmp_path / "pico.safetensors", build_network("tiny"))
     with pytest.raises(TrainingError, match=r"none\.safetensors"):
         load_initial(tmp_path / "none.safetensors", build_network("tiny"))

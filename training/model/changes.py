@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 from mift_ros.errors import TrainingError
@@ -24,7 +25,10 @@ def changed(config: MiftConfig, spec: NetworkSpec) -> MiftConfig:
         drop_path=spec.drop_path or config.drop_path,
         fusion=spec.fusion and config.fusion,
         grid=spec.grid or config.grid,
+        input_size=spec.input_size or config.input_size,
+        group=spec.group or config.group,
     )
+    _check_sides(result)
     patches = result.sides[3] ** 2
     if not 1 <= result.regions <= patches:
         raise TrainingError(f"network.regions: from 1 to the {patches} patches of stage 4, not {result.regions}")
@@ -44,6 +48,17 @@ def _attention(name: str) -> AttentionKind:
     except ValueError as error:
         known = ", ".join(kind.value for kind in AttentionKind)
         raise TrainingError(f"network.attention: one of {known}, not {name!r}") from error
+
+
+def _check_sides(config: MiftConfig) -> None:
+    stride = math.prod(STAGE_STRIDES)
+    if config.input_size < stride or config.input_size % stride:
+        raise TrainingError(f"network.input_size: a multiple of {stride} pixels, not {config.input_size}")
+    if config.group < 1 or any(side % min(config.group, side) for side in config.sides):
+        raise TrainingError(
+            f"network.group: it divides the tokens of a side of each stage, {list(config.sides)}, or is more than they "
+            f"are; not {config.group}"
+        )
 
 
 def _check_kernels(config: MiftConfig) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 
 def relative_index(size: int) -> Tensor:
@@ -29,6 +32,16 @@ class RelativeBias(nn.Module):
     def forward(self) -> Tensor:
         """[1, heads, size^2, size^2], to be added to attention logits."""
         return self.table[:, self.relative].unsqueeze(0)
+
+
+def stretched_table(table: Tensor, entries: int) -> Tensor:
+    """A table of RelativeBias [heads, (2 a - 1)^2] for groups of another size, [heads, entries = (2 b - 1)^2].
+
+    Interpolated bicubically, as Swin's are when it goes on with another window (Liu et al., ICCV 2021, section 3.3).
+    """
+    before, after = math.isqrt(table.shape[1]), math.isqrt(entries)
+    grid = table.reshape(1, -1, before, before)
+    return functional.interpolate(grid, (after, after), mode="bicubic", align_corners=True).reshape(-1, entries)
 
 
 class LearnedPosition(nn.Module):

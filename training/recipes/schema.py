@@ -93,7 +93,8 @@ class NetworkSpec:
 
     attention: glra, local, swin, pvt or mha; kernels: of the four embedding layers; regions: of the heat map; head_dim:
     width of a branch; drop_path: stochastic depth; fusion: MFF, without which the global feature is that of stage 4;
-    grid: cells a side in place of the global branch and the regions.
+    grid: cells a side in place of the global branch and the regions; input_size: pixels a side of an image, and group:
+    side of an attention group in tokens, to train at a lower resolution first.
     """
 
     attention: str = ""
@@ -103,6 +104,8 @@ class NetworkSpec:
     drop_path: float = 0.0
     fusion: bool = True
     grid: int = 0
+    input_size: int = 0
+    group: int = 0
 
 
 @dataclass(frozen=True)
