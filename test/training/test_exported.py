@@ -90,7 +90,7 @@ def test_what_is_not_the_recipes_network_in_float32_is_refused(tiny_recipe: Reci
     file = exported(trained(), tmp_path / "tiny.onnx")
     with pytest.raises(TrainingError, match=r"tiny\.onnx: tiny of another recipe or version: it has no .*grid_heads"):
         load_initial(file, build_network("tiny", changes=NetworkSpec(grid=2)))
-    with pytest.raises(TrainingError, match=r"tiny\.onnx: tiny of another recipe or version"):
+    with pytest.raises(TrainingError, match=r"tiny\.onnx: tiny cannot be widened to mift_pico"):
         load_initial(file, build_network("mift_pico"))
     half = to_half(onnx.load(file))
     onnx.helper.set_model_props(
