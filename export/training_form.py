@@ -17,6 +17,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from export.model_file import read_model
 from export.parity import compare
 from mift_ros.errors import ExportError
+from mift_ros.inference.embedder import ModelIdentity
 from training.model.glra import RangeAttention
 from training.model.layer import TransformerLayer
 from training.model.mef import MultiScaleEmbedding, WideConv2d
@@ -27,13 +28,16 @@ EXACT = "fp32"
 State = dict[str, Tensor]
 
 
-def load_exported(path: Path, network: Network) -> None:
-    """Take the weights of an ONNX file of `mift export onnx` into the network, which is in evaluation mode afterwards.
+def load_exported(path: Path, network: Network) -> Network:
+    """Take the weights of an ONNX file of `mift export onnx`: into the network, or one of the file's own variant.
+
+    Returns the one that has them, in evaluation mode; what is not of the file's variant is like `network`.
 
     Raises:
         ExportError: the file cannot be read, is fp16 or int8, or is of another network.
     """
     given = _Exported(path)
+    network = _of_variant(given.identity, network)
     try:
         network.load_state_dict(_state(given, network))
     except RuntimeError as error:  # PyTorch's own for tensors of other sizes
@@ -44,26 +48,15 @@ def load_exported(path: Path, network: Network) -> None:
         )
     if not all(parity.holds for parity in compare(network, given.proto)):
         raise given.strange("with its weights the network gives other embeddings")
+    return network
 
 
-def variant_of(path: Path, network: Network) -> Network:
-    """The network if the ONNX file is of its variant; else one of the file's variant, untrained, like it otherwise.
-
-    Raises:
-        ExportError: the file cannot be read.
-    """
-    identity = _Exported(path).identity
-    if identity.variant == network.config.variant or identity.variant not in VARIANTS:
-        return network
-    like = network.config
-    config = replace(
-        VARIANTS[identity.variant],
-        kernels=like.kernels,
-        grid=like.grid,
-        regions=like.regions,
-        head_dim=identity.embedding_dim // like.branches,
-    )
-    return Mift(config)
+def _of_variant(identity: ModelIdentity, like: Network) -> Network:
+    if identity.variant == like.config.variant or identity.variant not in VARIANTS:
+        return like
+    wanted, own = like.config, VARIANTS[identity.variant]
+    head_dim = identity.embedding_dim // wanted.branches
+    return Mift(replace(own, kernels=wanted.kernels, grid=wanted.grid, regions=wanted.regions, head_dim=head_dim))
 
 
 def _state(given: _Exported, network: Network) -> State:

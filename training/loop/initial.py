@@ -52,15 +52,14 @@ def load_initial(path: Path, network: Network) -> list[str]:
 
 def _load_exported(path: Path, network: Network) -> None:
     try:
-        from export.training_form import load_exported, variant_of
+        from export.training_form import load_exported
     except ImportError as error:
         raise TrainingError(f"{error}; install 'mift_ros[cpu]' to begin with an exported model") from error
     file = model_path(str(path))
     if not file.is_file():
         raise TrainingError(f"{file}: no such model file to begin with")
     try:
-        exported = variant_of(file, network)
-        load_exported(file, exported)
+        exported = load_exported(file, network)
     except (ExportError, ModelError) as error:
         raise TrainingError(str(error)) from error
     if exported is not network:

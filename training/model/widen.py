@@ -33,8 +33,7 @@ def widen(narrow: Network, wide: Network) -> None:
         TrainingError: some channel, head or layer of the narrow network finds no place in the wide one.
     """
     _check(narrow, wide)
-    state = _Widened(narrow, wide).state
-    wide.load_state_dict(state)
+    wide.load_state_dict(_Widened(narrow, wide).state)
 
 
 def _check(narrow: Network, wide: Network) -> None:
@@ -93,12 +92,13 @@ class _Widened:
         self._divide(f"{prefix}.weight", outputs, inputs)
         self._copy(f"{prefix}.bias", outputs)
 
-    def _layer_norm(self, prefix: str, copies: Tensor) -> None:
+    def _scale_and_shift(self, prefix: str, copies: Tensor) -> None:
         self._copy(f"{prefix}.weight", copies)
         self._copy(f"{prefix}.bias", copies)
 
     def _batch_norm(self, prefix: str, copies: Tensor) -> None:
-        for part in ("weight", "bias", "running_mean", "running_var"):
+        self._scale_and_shift(prefix, copies)
+        for part in ("running_mean", "running_var"):
             self._copy(f"{prefix}.{part}", copies)
         self.state[f"{prefix}.num_batches_tracked"] = self._given[f"{prefix}.num_batches_tracked"]
 
@@ -108,7 +108,7 @@ class _Widened:
         widths = (projection_dims(config.dims[index], kernels) for config in (self._narrow, self._wide))
         for number, (few, many) in enumerate(zip(*widths)):
             self._affine(f"{prefix}.projections.{number}", _copies(few, many), inputs)
-        self._layer_norm(f"{prefix}.norm", inputs if index else self._dims[0])
+        self._scale_and_shift(f"{prefix}.norm", inputs if index else self._dims[0])
 
     def _layer(self, prefix: str, index: int) -> None:
         own = f"{prefix}.attention"
@@ -117,12 +117,12 @@ class _Widened:
         width = dim // self._narrow.heads[index]
         values = (heads[:, None] * width + torch.arange(width)).flatten()
         hidden = _copies(4 * dim, 4 * self._wide.dims[index])
-        self._layer_norm(f"{prefix}.norm1", tokens)
+        self._scale_and_shift(f"{prefix}.norm1", tokens)
         self._affine(f"{own}.attention.qkv", torch.cat([values, values + dim, values + 2 * dim]), tokens)
         self._affine(f"{own}.attention.projection", tokens, values)
         table = f"{own}.bias.table"
         self.state[table] = stretched_table(self._given[table][heads], self.state[table].shape[1])
-        self._layer_norm(f"{prefix}.norm2", tokens)
+        self._scale_and_shift(f"{prefix}.norm2", tokens)
         self._affine(f"{prefix}.mlp.0", hidden, tokens)
         self._affine(f"{prefix}.mlp.2", tokens, hidden)
 
